@@ -1,0 +1,77 @@
+"""CLOCK rows at fixed boundaries of receive time, from the stream alone.
+
+A row is due at every multiple of 100 ms that receive time passes. A long silence is thinned so that a gap of
+days stays small: all boundaries for the first 60 s, then whole seconds for the first hour, then whole minutes.
+A live timer that fires `due` in silence and a replay that calls `Clock.insert` give the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.events import CLOCK, EVENT, EVERY, LAST, NONE, Events
+
+TICK_NS: Final = 100_000_000
+"""Distance of the boundaries in ns."""
+_ALL: Final = 600
+_SECONDS: Final = 36_000
+
+
+def boundaries(before: int, after: int) -> NDArray[np.int64]:
+    """Boundary numbers in (before, after] at which a CLOCK row is due when `before` was the last active one."""
+    near = np.arange(before + 1, min(after, before + _ALL) + 1, dtype=np.int64)
+    if after <= before + _ALL:
+        return near
+    first = -(-(before + _ALL + 1) // 10) * 10
+    seconds = np.arange(first, min(after, before + _SECONDS) + 1, 10, dtype=np.int64)
+    first = -(-(before + _SECONDS + 1) // 600) * 600
+    minutes = np.arange(first, after + 1, 600, dtype=np.int64)
+    return np.concatenate([near, seconds, minutes])
+
+
+def clock_rows(numbers: NDArray[np.int64]) -> Events:
+    """Make the CLOCK rows of some boundary numbers."""
+    rows = np.zeros(len(numbers), dtype=EVENT)
+    rows["recv_ns"] = numbers * TICK_NS
+    rows["exch_ns"] = NONE
+    rows["ref"] = NONE
+    rows["inst"] = EVERY
+    rows["kind"] = CLOCK
+    rows["marks"] = LAST
+    return rows
+
+
+class Clock:
+    """Insert CLOCK rows into batches and number the rows; the same whatever the batches."""
+
+    def __init__(self, next_seq: int = 0, boundary: int | None = None) -> None:
+        self.next_seq = next_seq
+        self.boundary = boundary
+        """Last boundary passed, None before the first row."""
+
+    def insert(self, rows: Events) -> Events:
+        """Return rows with the CLOCK rows due before them, `seq` filled in."""
+        if not len(rows):
+            return rows
+        reached = np.maximum.accumulate(rows["recv_ns"] // TICK_NS)
+        before = int(reached[0]) if self.boundary is None else self.boundary
+        np.maximum(reached, before, out=reached)
+        steps = np.flatnonzero(np.diff(reached, prepend=before))
+        self.boundary = int(reached[-1])
+        if len(steps):
+            parts: list[Events] = []
+            at, last = 0, before
+            for step in steps.tolist():
+                now = int(reached[step])
+                parts += [rows[at:step], clock_rows(boundaries(last, now))]
+                at, last = step, now
+            parts.append(rows[at:])
+            rows = np.concatenate(parts)
+        elif not rows.flags.writeable:
+            rows = rows.copy()
+        rows["seq"] = np.arange(self.next_seq, self.next_seq + len(rows))
+        self.next_seq += len(rows)
+        return rows

@@ -1,0 +1,171 @@
+"""Sources of events: what they promise, and how an address becomes one."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from feeds.clock import Clock
+from feeds.errors import BadInput
+from feeds.events import Events
+from feeds.instruments import Instrument
+
+
+class OpenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person may say about a source that it does not say itself."""
+
+    format: str | None = None
+    tick: str | None = None
+    lot: str | None = None
+    symbol: str | None = None
+    venue: str | None = None
+    clip: int | None = None
+    """Rows to give at most, for a quick look."""
+
+
+class Checks(msgspec.Struct, kw_only=True):
+    """What a reader found out about the data while reading it."""
+
+    messages: int = 0
+    checksums: int = 0
+    checksums_failed: int = 0
+    gaps: int = 0
+    resyncs: int = 0
+    off_grid: int = 0
+    out_of_order: int = 0
+    duplicates: int = 0
+    damaged: int = 0
+    unknown_orders: int = 0
+    """Changes or deletes of orders never seen."""
+    ghosts: list[dict[str, object]] = []
+    """Orders whose end was never told, each with id, side, price, size, since_ns, dropped_ns and why."""
+    snapshots: int = 0
+    """The venue's own snapshots compared with the book rebuilt, and how many disagreed at the inside."""
+    snapshots_failed: int = 0
+    ignored: dict[str, int] = {}
+    """Messages of a kind that is not used, by kind."""
+    problems: list[str] = []
+    """Sentences for a person, each with its place; at most 1,000 are kept."""
+
+    def problem(self, text: str) -> None:
+        """Keep a sentence."""
+        if len(self.problems) < 1000:
+            self.problems.append(text)
+
+    def ignore(self, kind: str) -> None:
+        """Count a message of a kind that is not used."""
+        self.ignored[kind] = self.ignored.get(kind, 0) + 1
+
+
+class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a source without reading it through."""
+
+    address: str
+    format: str
+    venue: str
+    tier: str
+    """A order by order · B trade and depth in one event · C depth and trades apart · D trades and best quote."""
+    verification: str
+    """chain, counter, checksum, snapshot or unverifiable."""
+    bytes: int
+    notes: tuple[str, ...] = ()
+
+
+class Source(ABC):
+    """A finite or endless stream of EVENT batches over some instruments."""
+
+    info: SourceInfo
+    instruments: tuple[Instrument, ...]
+    checks: Checks
+
+    @abstractmethod
+    def batches(self) -> Iterator[Events]:
+        """Give the rows from the start, numbered, with CLOCK rows, in batches of any length.
+
+        A batch ends where a venue message ends. Each call starts anew.
+        """
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """(bytes read, bytes in all) of the newest `batches` call; (0, 0) where it is not known."""
+        return (0, 0)
+
+    async def __aiter__(self) -> AsyncIterator[Events]:
+        """Give the same batches without holding the event loop between them."""
+        for batch in self.batches():
+            yield batch
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Let go of files and tasks; a closed source is not used again."""
+
+
+class FileSource(Source):
+    """A foreign file or folder read by its reader."""
+
+    def __init__(self, address: str, reader_factory: Callable[[], object], first: object) -> None:
+        from feeds.files._contract import Reader
+
+        assert isinstance(first, Reader)
+        self._make = reader_factory
+        self._reader: Reader = first
+        self._fresh = True
+        self.instruments = first.instruments
+        self.checks = first.checks
+        self.info = SourceInfo(
+            address=address,
+            format=first.format,
+            venue=first.venue,
+            tier=first.tier,
+            verification=first.verification,
+            bytes=first.size,
+            notes=tuple(first.notes),
+        )
+
+    def batches(self) -> Iterator[Events]:
+        from feeds.files._contract import Reader
+
+        if not self._fresh:
+            reader = self._make()
+            assert isinstance(reader, Reader)
+            self._reader = reader
+            self.checks = reader.checks
+        self._fresh = False
+        clock = Clock()
+        for rows in self._reader.rows():
+            if len(rows):
+                yield clock.insert(rows)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        return self._reader.position, self._reader.size
+
+
+def open_source(address: str | Path, options: OpenOptions | None = None) -> Source:
+    """Open a recording, a foreign file or folder, or `simulator:...`; raise BadInput where that fails.
+
+    The format is found by content unless `options.format` names it.
+    """
+    options = options or OpenOptions()
+    text = str(address)
+    if text.startswith("simulator:"):
+        from feeds.simulator import open_simulator
+
+        return open_simulator(text, options)
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise BadInput("source", text, "a recording, a file or folder of market data, or simulator:seed=7,minutes=30")
+    from feeds.recording import is_recording, open_recording
+
+    if is_recording(path):
+        if options.format not in (None, "recording"):
+            raise BadInput("--format", options.format, "'recording' for this folder")
+        return open_recording(path)
+    from feeds.files import reader_for
+
+    kind = reader_for(path, options)
+    return FileSource(text, lambda: kind.open(path, options), kind.open(path, options))

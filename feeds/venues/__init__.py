@@ -1,0 +1,1 @@
+"""Venue parsers, one file each."""
