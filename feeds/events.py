@@ -119,7 +119,8 @@ SUSPECT: Final = 1024
 
 # -- kinds of print (aux of TRADE) ------------------------------------------------------------
 PRINTS: Final = (
-    "regular", "hidden", "auction", "block", "liquidation", "insurance", "off_exchange", "late", "odd_lot", "bust", "other",
+    "regular", "hidden", "auction", "block", "liquidation", "insurance", "off_exchange", "late", "odd_lot", "bust",
+    "other",
 )  # fmt: skip
 (REGULAR, HIDDEN, AUCTION, BLOCK, LIQUIDATION, INSURANCE, OFF_EXCHANGE, LATE, ODD_LOT, BUST, OTHER) = range(len(PRINTS))
 """BUST takes an earlier print back: its tick, lots and side are the print's, ref its trade id."""

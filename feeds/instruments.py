@@ -22,6 +22,7 @@ from feeds.errors import BadInput
 _DECIMAL: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?\Z", re.ASCII)
 _EXTRA_DECIMALS: Final = 6
 _LIMIT: Final = 2**62
+_LONGEST: Final = 1_000
 
 
 def parse_decimal(text: str) -> tuple[int, int]:
@@ -29,7 +30,7 @@ def parse_decimal(text: str) -> tuple[int, int]:
 
     Trailing zeros count ('1.50' is (150, 2)). NaN, infinities, hex, spaces and underscores are refused.
     """
-    match = _DECIMAL.match(text) if isinstance(text, str) else None
+    match = _DECIMAL.match(text) if isinstance(text, str) and len(text) <= _LONGEST else None
     if match is None or not (match[2] or match[3]):
         raise BadInput("number", text, "a decimal number such as 101.25")
     sign, whole, part, power = match.groups()

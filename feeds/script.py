@@ -20,8 +20,24 @@ from typing import Final
 from feeds.clock import Clock
 from feeds.errors import BadInput
 from feeds.events import (
-    ADD, ASK, BID, BOOK, CANCEL, CLEAR, FILL, GAP, LAST, MODIFY, NONE, SNAPSHOT, STATUS, STATUSES, S_LIVE, TRADE,
-    EventBuffer, Events,
+    ADD,
+    ASK,
+    BID,
+    BOOK,
+    CANCEL,
+    CLEAR,
+    FILL,
+    GAP,
+    LAST,
+    MODIFY,
+    NONE,
+    S_LIVE,
+    SNAPSHOT,
+    STATUS,
+    STATUSES,
+    TRADE,
+    EventBuffer,
+    Events,
 )  # fmt: skip
 
 START_NS: Final = 1_700_000_000_000_000_000

@@ -11,7 +11,7 @@ import msgspec
 
 from feeds.clock import Clock
 from feeds.errors import BadInput
-from feeds.events import Events
+from feeds.events import LAST, Events
 from feeds.instruments import Instrument
 
 
@@ -24,7 +24,7 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     symbol: str | None = None
     venue: str | None = None
     clip: int | None = None
-    """Rows to give at most, for a quick look."""
+    """Rows to give at most, for a quick look; the last message is whole."""
 
 
 class Checks(msgspec.Struct, kw_only=True):
@@ -107,13 +107,16 @@ class Source(ABC):
 class FileSource(Source):
     """A foreign file or folder read by its reader."""
 
-    def __init__(self, address: str, reader_factory: Callable[[], object], first: object) -> None:
+    def __init__(
+        self, address: str, reader_factory: Callable[[], object], first: object, clip: int | None = None
+    ) -> None:
         from feeds.files._contract import Reader
 
         assert isinstance(first, Reader)
         self._make = reader_factory
         self._reader: Reader = first
         self._fresh = True
+        self._clip = clip
         self.instruments = first.instruments
         self.checks = first.checks
         self.info = SourceInfo(
@@ -127,6 +130,7 @@ class FileSource(Source):
         )
 
     def batches(self) -> Iterator[Events]:
+        """Read the file from its start."""
         from feeds.files._contract import Reader
 
         if not self._fresh:
@@ -137,11 +141,19 @@ class FileSource(Source):
         self._fresh = False
         clock = Clock()
         for rows in self._reader.rows():
-            if len(rows):
-                yield clock.insert(rows)
+            batch = clock.insert(rows)
+            if self._clip is not None and clock.next_seq > self._clip:
+                keep = len(batch) - (clock.next_seq - self._clip)
+                whole = [at for at, marks in enumerate(batch["marks"][:keep].tolist(), 1) if marks & LAST]
+                if whole:
+                    yield batch[: whole[-1]]
+                return
+            if len(batch):
+                yield batch
 
     @property
     def progress(self) -> tuple[int, int]:
+        """(bytes read, bytes in all) of the files as stored."""
         return self._reader.position, self._reader.size
 
 
@@ -168,4 +180,4 @@ def open_source(address: str | Path, options: OpenOptions | None = None) -> Sour
     from feeds.files import reader_for
 
     kind = reader_for(path, options)
-    return FileSource(text, lambda: kind.open(path, options), kind.open(path, options))
+    return FileSource(text, lambda: kind.open(path, options), kind.open(path, options), options.clip)

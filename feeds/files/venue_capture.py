@@ -1,0 +1,313 @@
+"""Whole sessions with a venue, `*.jsonl.zst`: a header line, then every answer over HTTP, connect, send and frame.
+
+A line is one JSON object: `t` its kind (header, http, connect, send, recv), `conn` the connection, `ts` its time
+in seconds, `data` a string or `b64`. Lines are grouped by connection; they are given here in the order of time.
+"""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from feeds.errors import BadInput
+from feeds.events import BAD_TIME, EventBuffer, Events
+from feeds.files._contract import Reader
+from feeds.files._streams import Stream
+from feeds.instruments import Instrument, parse_decimal
+from feeds.source import Checks, OpenOptions
+from feeds.venues._access import FAULTS, Access
+from feeds.venues._binance import Binance
+from feeds.venues.binance import BinanceSpot, BinanceUS
+from feeds.venues.binance_futures import BinanceDelivery, BinanceFutures
+from feeds.venues.kraken import Kraken
+from feeds.venues.okx import Okx
+
+VENUES: Final[dict[str, type[Access]]] = {
+    "BINANCE": BinanceSpot,
+    "BINANCE_US": BinanceUS,
+    "BINANCE_FUTURES": BinanceFutures,
+    "BINANCE_DELIVERY": BinanceDelivery,
+    "KRAKEN": Kraken,
+    "OKX": Okx,
+}
+"""Venues whose captures are read, by their name in the header."""
+MAX_CONNECTIONS: Final = 64
+"""Connections of one capture; each is a pass over the file of its own where they are interleaved in time."""
+_BATCH_ROWS: Final = 16_384
+_HEADER: Final = re.compile(rb'\s*\{\s*"t"\s*:\s*"header"')
+_SYMBOLS: Final[dict[type[Access], re.Pattern[str]]] = {
+    Kraken: re.compile(r',\s*"([^"\\]{1,40})"\s*\]\s*\Z'),
+    Okx: re.compile(r'"instId"\s*:\s*"([^"\\]{1,60})"'),
+}
+_SYMBOL: Final = re.compile(r'"s"\s*:\s*"([^"\\]{1,40})"')
+
+
+class _Line(msgspec.Struct, gc=False):
+    t: str
+    conn: str = ""
+    ts: msgspec.Raw = msgspec.Raw()
+    url: str = ""
+    data: str = ""
+    b64: str = ""
+
+
+class _Place(msgspec.Struct, gc=False):
+    t: str
+    conn: str = ""
+    ts: msgspec.Raw = msgspec.Raw()
+
+
+class _Header(msgspec.Struct):
+    exchange: str
+    t: str = ""
+
+
+class _Timed(NamedTuple):
+    ns: int
+    number: int
+    line: bytes
+    fault: str = ""
+
+
+class _Span(msgspec.Struct):
+    """Where one connection's lines are."""
+
+    first: int
+    last: int
+
+
+class _Survey(msgspec.Struct):
+    """What a pass over the file tells."""
+
+    venue: type[Access]
+    spans: dict[str, _Span] = {}
+    numbers: int = 0
+    """OKX's frames with the ids that chain updates, which it did not send in 2022."""
+    ordered: bool = True
+    """Times rise along the file."""
+    listed: dict[str, Instrument] = {}
+    used: dict[str, None] = {}
+    lines: int = 0
+
+
+_LINE: Final = msgspec.json.Decoder(_Line)
+_PLACE: Final = msgspec.json.Decoder(_Place)
+_HEAD: Final = msgspec.json.Decoder(_Header)
+
+
+class VenueCapture(Reader):
+    """One captured session with a venue."""
+
+    format: ClassVar[str] = "venue-capture"
+    title: ClassVar[str] = "a session with a venue: header, HTTP answers and frames, one JSON object a line"
+
+    def __init__(self, path: Path, survey: _Survey, options: OpenOptions) -> None:
+        self.path = path
+        self.size = path.stat().st_size
+        self.position = 0
+        self.notes = [] if survey.ordered else [f"{len(survey.spans)} connections merged by time"]
+        self.tier = survey.venue.tier
+        unchained = survey.venue is Okx and not survey.numbers
+        self.verification = "checksum" if unchained else survey.venue.verification
+        self.venue = survey.venue.name
+        self.checks = Checks()
+        self._survey = survey
+        self.instruments = tuple(_chosen(path, survey, options))
+        self._parser = survey.venue({one.symbol: (i, one) for i, one in enumerate(self.instruments)}, self.checks)
+        if isinstance(self._parser, Binance):
+            self._parser.no_fetch = True
+        self._connected: set[str] = set()
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Say whether the first line is a capture's header."""
+        return not path.is_dir() and _HEADER.match(head) is not None
+
+    @classmethod
+    def open(cls, path: Path, options: OpenOptions) -> Self:
+        """Go through the file once: connections, instruments, symbols that have frames."""
+        if path.is_dir():
+            raise BadInput(str(path), None, "one capture file")
+        return cls(path, _survey(path), options)
+
+    def rows(self) -> Iterator[Events]:
+        """Give the rows in the order of the lines' times."""
+        out = EventBuffer()
+        late: list[tuple[int, int]] = []
+        newest = said = 0
+        problems = self.checks.problems
+        try:
+            for ns, number, raw, fault in self._lines():
+                before = len(out)
+                try:
+                    if fault:
+                        raise ValueError(fault)
+                    self._line(_LINE.decode(raw), ns, out)
+                except FAULTS as error:
+                    self.checks.damaged += 1
+                    self.checks.problem(str(error)[:200] or type(error).__name__)
+                if ns < newest and len(out) > before:
+                    self.checks.out_of_order += 1
+                    late.append((before, len(out)))
+                newest = max(newest, ns)
+                if len(problems) != said:
+                    problems[said:] = [f"{self.path.name}: line {number}: {text}" for text in problems[said:]]
+                    said = len(problems)
+                if len(out) >= _BATCH_ROWS:
+                    yield self._take(out, late)
+        except BadInput:
+            if len(out):
+                yield self._take(out, late)
+            raise
+        self.position = self.size
+        if len(out):
+            yield self._take(out, late)
+
+    def _take(self, out: EventBuffer, late: list[tuple[int, int]]) -> Events:
+        self._parser.wants()
+        self._parser.notices()
+        rows = out.take()
+        for first, last in late:
+            rows["marks"][first:last] |= BAD_TIME
+        late.clear()
+        return rows
+
+    def _line(self, line: _Line, ns: int, out: EventBuffer) -> None:
+        if line.t == "recv":
+            self._parser.on_frame(base64.b64decode(line.b64, validate=True) if line.b64 else line.data, ns, out)
+        elif line.t == "http":
+            symbol = _snapshot_symbol(line.url)
+            if symbol is not None:
+                self._parser.on_snapshot(symbol, line.data, ns, out)
+        elif line.t == "connect":
+            if line.conn in self._connected:
+                self._parser.on_disconnect(ns, out)
+            self._connected.add(line.conn)
+        elif line.t not in ("send", "header"):
+            self.checks.ignore("lines of another kind")
+
+    def _lines(self) -> Iterator[_Timed]:
+        survey = self._survey
+        if survey.ordered or len(survey.spans) > MAX_CONNECTIONS:
+            yield from self._pass(None, _Span(0, survey.lines), whole=True)
+            return
+        passes = [self._pass(conn, span, whole=False) for conn, span in survey.spans.items()]
+        yield from heapq.merge(*passes, key=lambda timed: timed[:2])
+
+    def _pass(self, conn: str | None, span: _Span, *, whole: bool) -> Iterator[_Timed]:
+        ns = 0
+        with Stream(self.path) as stream:
+            for number, raw in stream.lines():
+                if number < span.first:
+                    continue
+                if number > span.last and not whole:
+                    return
+                fault = ""
+                try:
+                    place = _PLACE.decode(raw)
+                    if conn is not None and place.conn != conn:
+                        continue
+                    ns = _to_ns(place.ts) if place.ts else ns
+                except FAULTS as error:
+                    # Told once: by the pass of the first connection whose lines stand around it.
+                    if not raw or not (whole or self._owner(number) == conn):
+                        continue
+                    fault = str(error)[:200] or type(error).__name__
+                self.position = max(self.position, stream.position)
+                yield _Timed(ns, number, raw, fault)
+
+    def _owner(self, number: int) -> str | None:
+        spans = self._survey.spans
+        return next((conn for conn, span in spans.items() if span.first <= number <= span.last), None)
+
+
+READER = VenueCapture
+
+
+def _to_ns(raw: msgspec.Raw) -> int:
+    text = bytes(raw).decode()
+    mantissa, decimals = parse_decimal(text)
+    ns: int = mantissa * 10 ** (9 - decimals) if decimals <= 9 else mantissa // 10 ** (decimals - 9)
+    if not 0 <= ns < 2**62:
+        raise BadInput("ts", text, "seconds since 1970")
+    return ns
+
+
+def _snapshot_symbol(url: str) -> str | None:
+    parts = urlsplit(url)
+    if not parts.path.endswith("/depth"):
+        return None
+    return parse_qs(parts.query).get("symbol", [None])[0]
+
+
+def _survey(path: Path) -> _Survey:
+    with Stream(path) as stream:
+        lines = stream.lines()
+        venue = _venue(path, next(lines, (1, b""))[1])
+        survey = _Survey(venue=venue)
+        find = _SYMBOLS.get(venue, _SYMBOL).search
+        newest = 0
+        for number, raw in lines:
+            survey.lines = number
+            try:
+                place = _PLACE.decode(raw)
+                ns = _to_ns(place.ts) if place.ts else newest
+            except FAULTS:
+                continue
+            if place.conn not in survey.spans:
+                survey.spans[place.conn] = _Span(number, number)
+            survey.spans[place.conn].last = number
+            survey.ordered = survey.ordered and ns >= newest
+            newest = max(newest, ns)
+            if place.t in ("recv", "http"):
+                _look(raw, place.t, survey, find)
+    return survey
+
+
+def _venue(path: Path, first: bytes) -> type[Access]:
+    try:
+        header = _HEAD.decode(first)
+    except FAULTS:
+        raise BadInput(f"{path}: line 1", first[:40], 'a header such as {"t":"header","exchange":"KRAKEN"}') from None
+    if header.exchange not in VENUES:
+        raise BadInput(f"{path}: exchange", header.exchange, "one of " + ", ".join(VENUES))
+    return VENUES[header.exchange]
+
+
+def _look(raw: bytes, kind: str, survey: _Survey, find: Callable[[str], re.Match[str] | None]) -> None:
+    try:
+        line = _LINE.decode(raw)
+    except FAULTS:
+        return
+    if kind == "recv":
+        survey.numbers += '"seqId"' in line.data
+        found = find(line.data)
+        if found and len(survey.used) < 100_000:
+            survey.used.setdefault(found[1])
+    elif _snapshot_symbol(line.url) is None:
+        try:
+            survey.listed.update(survey.venue.read_instruments(line.data))
+        except BadInput:
+            return
+
+
+def _chosen(path: Path, survey: _Survey, options: OpenOptions) -> Iterable[Instrument]:
+    if options.venue is not None and options.venue != survey.venue.name:
+        raise BadInput("--venue", options.venue, f"{survey.venue.name!r}, whose capture this is")
+    known = [survey.listed[symbol] for symbol in survey.used if symbol in survey.listed and symbol.isprintable()]
+    if options.symbol is not None:
+        known = [one for one in known if one.symbol.upper() == options.symbol.upper()]
+        if not known:
+            near = ", ".join(symbol for symbol in survey.used if symbol in survey.listed)
+            raise BadInput("--symbol", options.symbol, f"one of {near}")
+    if not known:
+        raise BadInput(str(path), None, "frames of instruments that the capture lists")
+    changes = {name: value for name, value in (("tick", options.tick), ("lot", options.lot)) if value}
+    return [msgspec.structs.replace(one, **changes) for one in known]

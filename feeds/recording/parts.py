@@ -1,0 +1,196 @@
+"""Events as Parquet part files that stand alone: a keyframe, then some hundred thousand rows.
+
+Columns, in the order of the rows. Of the first four each recording uses the form that takes less room:
+
+column                          | meaning
+--------------------------------|-----------------------------------------------------------------------------------
+recv_ns or recv_step            | the field, or its difference from the row before (the first row's from 0)
+exch_ns, exch_step or lag_ns    | the same, or recv_ns - exch_ns
+ref or ref_step                 | as recv
+aux or aux_step                 | the field; in aux_step, rows of the order kinds (2 to 5) differ from the last such
+tick, lots, inst, kind, side, marks | as in feeds.events
+unknown                         | bit set: 1 exch_ns, 2 ref, 4 aux is NONE; their columns then repeat the value before
+
+Differences wrap at 64 bits; `cum_sum` over a part gives the fields back, and `feeds.recording.scan` does so with
+polars. Rows of the keyframe, marked KEYFRAME, come first. `seq` is not stored: the part's metadata has the
+`first_seq` of the rows after the keyframe, and the keyframe's rows have the seq before it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from feeds.errors import BadInput
+from feeds.events import ADD, EVENT, FILL, NONE, Events
+from feeds.recording.columns import Column, assemble
+
+FOLDER: Final = "events"
+VERSION: Final = 1
+_KEY: Final = "tapeview"
+_PLAIN: Final = ("tick", "lots", "inst", "kind", "side", "marks")
+_UNKNOWN: Final = {"exch_ns": 1, "ref": 2, "aux": 4}
+_FORMS: Final = (("recv_ns", "recv_step"), ("exch_ns", "exch_step", "lag_ns"), ("ref", "ref_step"), ("aux", "aux_step"))
+
+
+class PartHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part says of itself in its Parquet metadata."""
+
+    version: int = VERSION
+    first_seq: int
+    keyframe: int
+
+
+def part_name(number: int) -> str:
+    """The file name of a part."""
+    return f"part-{number:05}.parquet"
+
+
+def encode_part(
+    fields: dict[str, Column], first_seq: int, keyframe: int, forms: tuple[str, ...] | None, level: int
+) -> tuple[bytes, tuple[str, ...]]:
+    """Make a part's bytes of its columns (keyframe first); also the forms used, chosen by size where None is given."""
+    import polars as pl
+
+    plain = dict(fields)
+    unknown = np.zeros(len(plain["kind"]), np.uint8)
+    for field, bit in _UNKNOWN.items():
+        plain[field] = _fill(plain[field], unknown, bit)
+    if forms is None:
+        forms = tuple(_smallest(plain, choices, level) for choices in _FORMS)
+    columns = {form: _encode(plain, form) for form in forms}
+    columns |= {field: plain[field] for field in _PLAIN}
+    columns["unknown"] = unknown
+    head = PartHead(first_seq=first_seq, keyframe=keyframe)
+    return _parquet(pl.DataFrame(columns), level, {_KEY: msgspec.json.encode(head).decode()}), forms
+
+
+def _parquet(frame: Any, level: int, metadata: dict[str, str] | None = None) -> bytes:
+    out = io.BytesIO()
+    frame.write_parquet(
+        out,
+        compression="zstd",
+        compression_level=level,
+        statistics=False,
+        row_group_size=max(1, len(frame)),
+        data_page_size=1 << 18,
+        metadata=metadata,
+    )
+    return out.getvalue()
+
+
+def _fill(column: Column, unknown: Column, bit: int) -> Column:
+    none = column == NONE
+    if not none.any():
+        return column
+    unknown |= none.view(np.uint8) * np.uint8(bit)
+    at = np.where(none, 0, np.arange(len(column)))
+    np.maximum.accumulate(at, out=at)
+    filled = column[at]
+    if none[0]:
+        filled[filled == NONE] = 0
+    return filled
+
+
+def _smallest(plain: dict[str, Column], choices: tuple[str, ...], level: int) -> str:
+    import polars as pl
+
+    sizes = [len(_parquet(pl.DataFrame({form: _encode(plain, form)}), level)) for form in choices]
+    sizes[0] = int(sizes[0] * 0.95)  # a field as it is reads more easily
+    return choices[sizes.index(min(sizes))]
+
+
+def _difference(column: Column) -> Column:
+    return np.diff(column, prepend=np.int64(0))
+
+
+def _encode(plain: dict[str, Column], form: str) -> Column:
+    if form == "lag_ns":
+        return plain["recv_ns"] - plain["exch_ns"]
+    if form == "aux_step":
+        column = plain["aux"].copy()
+        orders = _orders(plain["kind"])
+        column[orders] = _difference(column[orders])
+        return column
+    if form.endswith("_step"):
+        return _difference(plain["ref" if form == "ref_step" else form.removesuffix("step") + "ns"])
+    return plain[form]
+
+
+def _orders(kind: Column) -> Column:
+    return (kind >= ADD) & (kind <= FILL)
+
+
+def decode_part(data: bytes | str, place: str) -> tuple[Events, PartHead]:
+    """Read a part's bytes, or the part at a URL, as (rows with the keyframe first, head)."""
+    import polars as pl
+
+    source: Callable[[], Any] = (lambda: io.BytesIO(data)) if isinstance(data, bytes) else (lambda: data)
+    try:
+        text = pl.read_parquet_metadata(source()).get(_KEY, "")
+        frame = pl.read_parquet(source(), glob=False, hive_partitioning=False)
+    except Exception as error:
+        raise BadInput(place, str(error).splitlines()[0] if str(error) else None, "a Parquet part of events") from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BadInput(place, "damaged Parquet", "a Parquet part of events") from None
+    try:
+        head = msgspec.json.decode(text, type=PartHead)
+    except msgspec.DecodeError:
+        raise BadInput(f"{place}: metadata", text, "the head of a part of events") from None
+    if head.version != VERSION:
+        raise BadInput(f"{place}: version", head.version, f"version {VERSION}: a newer tapeview wrote this part")
+    return _decode(frame, head, place), head
+
+
+def _decode(frame: Any, head: PartHead, place: str) -> Events:
+    column: dict[str, Column] = {}
+    try:
+        for name in frame.columns:
+            want = np.dtype(np.int64) if name not in _SMALL else _SMALL[name]
+            series = frame[name]
+            if series.null_count() or str(series.dtype).lower() != str(want):
+                raise BadInput(f"{place}: column {name}", str(series.dtype), f"{want} without nulls")
+            column[name] = series.to_numpy()
+        recv = column["recv_ns"] if "recv_ns" in column else np.cumsum(column["recv_step"])
+        fields = {"recv_ns": recv, "exch_ns": _exch(column, recv)}
+        fields["ref"] = column["ref"] if "ref" in column else np.cumsum(column["ref_step"])
+        fields["aux"] = _aux(column)
+        fields |= {name: column[name] for name in _PLAIN}
+        unknown = column["unknown"]
+    except KeyError as error:
+        raise BadInput(f"{place}: columns", ", ".join(frame.columns), f"also {error}") from None
+    if unknown.any():
+        for field, bit in _UNKNOWN.items():
+            none = np.flatnonzero(unknown & np.uint8(bit))
+            if len(none):
+                fields[field] = fields[field].copy()
+                fields[field][none] = NONE
+    count = len(frame)
+    fields["seq"] = np.arange(head.first_seq - head.keyframe, head.first_seq - head.keyframe + count)
+    if head.keyframe:
+        fields["seq"][: head.keyframe] = head.first_seq - 1
+    return assemble(fields, count)
+
+
+_SMALL: Final = {name: EVENT[name] for name in ("inst", "kind", "side", "marks")} | {"unknown": np.dtype(np.uint8)}
+
+
+def _exch(column: dict[str, Column], recv: Column) -> Column:
+    if "lag_ns" in column:
+        return np.asarray(recv - column["lag_ns"])
+    return column["exch_ns"] if "exch_ns" in column else np.cumsum(column["exch_step"])
+
+
+def _aux(column: dict[str, Column]) -> Column:
+    if "aux" in column:
+        return column["aux"]
+    aux = column["aux_step"].copy()
+    orders = _orders(column["kind"])
+    aux[orders] = np.cumsum(aux[orders])
+    return aux

@@ -1,0 +1,276 @@
+"""Writing events: rows gathered into parts, each put in place whole, the manifest brought up to date after each."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+import numpy as np
+
+from feeds.errors import BadInput
+from feeds.events import KEYFRAME, LAST, TRADE, Events, empty
+from feeds.instruments import Instrument
+from feeds.recording.columns import split
+from feeds.recording.keyframe import KeyframeBook
+from feeds.recording.manifest import NAME, Manifest, Part, code_digest, program, read_manifest, write_manifest
+from feeds.recording.parts import FOLDER, encode_part, part_name
+from feeds.recording.storage import Storage, WriteLock, replace_file
+from feeds.source import Checks, SourceInfo
+
+ROWS_PER_PART: Final = 262_144
+
+
+def describe(
+    info: SourceInfo,
+    instruments: tuple[Instrument, ...],
+    *,
+    origin: str = "",
+    licence: str = "",
+    notes: tuple[str, ...] = (),
+) -> Manifest:
+    """Make the manifest of a recording to be written from what is known of its source."""
+    return Manifest(
+        created_by=program(),
+        origin=origin or info.address,
+        venue=info.venue,
+        source_format=info.format,
+        tier=info.tier,
+        verification=info.verification,
+        instruments=instruments,
+        derived=any(instrument.derived for instrument in instruments),
+        licence=licence,
+        notes=(*info.notes, *notes),
+    )
+
+
+class EventsDigest:
+    """blake2b over the 64-byte rows in order, without keyframes; the same however the batches are cut."""
+
+    def __init__(self) -> None:
+        self._sums = hashlib.blake2b(digest_size=32)
+        self._worker = ThreadPoolExecutor(1, "digest")
+        self._busy: Future[None] | None = None
+
+    def add(self, rows: Events) -> None:
+        """Take the next rows; they must not be changed afterwards."""
+        marked = (rows["marks"] & KEYFRAME) != 0
+        data = np.ascontiguousarray(rows[~marked] if marked.any() else rows)
+        if self._busy is not None:
+            self._busy.result()
+        self._busy = self._worker.submit(self._sums.update, data.view(np.uint8).data)
+
+    def value(self) -> str:
+        """The digest of all rows so far, in hex."""
+        if self._busy is not None:
+            self._busy.result()
+        return self._sums.hexdigest()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.shutdown()
+
+
+class RecordingWriter:
+    """Write numbered EVENT rows as a recording; a context manager.
+
+    A folder that has frames and no events gets its events; a recording that has both gets new events with
+    `replace`. Anything else in the way is refused with BadInput, and so is a disk that takes no more.
+    """
+
+    def __init__(
+        self,
+        recording: Path | str,
+        info: SourceInfo,
+        instruments: tuple[Instrument, ...],
+        *,
+        origin: str = "",
+        licence: str = "",
+        notes: tuple[str, ...] = (),
+        replace: bool = False,
+        part_rows: int = ROWS_PER_PART,
+        level: int = 1,
+        storage: Storage | None = None,
+    ) -> None:
+        self.recording = Path(recording)
+        self._storage = storage or Storage()
+        self._rows_per_part, self._level = max(1, part_rows), level
+        self._refuse(replace)
+        with self._disk():
+            (self.recording / FOLDER).mkdir(parents=True, exist_ok=True)
+        self.checks: Checks | None = None
+        """What the source's reader found, for the manifest; set it before the end."""
+        self._lock = WriteLock(self.recording)
+        try:
+            about = describe(info, tuple(instruments), origin=origin, licence=licence, notes=notes)
+            with self._disk():
+                self._manifest = self._begin(about)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._book = KeyframeBook(tuple(instruments))
+        self._digest = EventsDigest()
+        self._forms: tuple[str, ...] | None = None
+        self._waiting: list[Events] = []
+        self._rows = 0
+        self._next_seq: int | None = None
+        self._last_ns: int | None = None
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        # What a failed call left is unknown, so nothing more is written; the manifest names the parts that are whole.
+        self._failed = True
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadInput(str(self.recording), reason, "a disk that takes the recording") from error
+        self._failed = False
+
+    def _refuse(self, replace: bool) -> None:
+        if not self.recording.exists():
+            return
+        if not self.recording.is_dir():
+            raise BadInput(str(self.recording), "a file", "a folder to write to")
+        there = {path.name for path in self.recording.iterdir()} - {".lock"}
+        if not there:
+            return
+        if NAME not in there:
+            raise BadInput(str(self.recording), "a folder with other files", "a new or an empty folder, or a recording")
+        manifest = read_manifest(self.recording)
+        if manifest.parts and not replace:
+            raise BadInput(str(self.recording), "a recording with events", "a new or an empty folder")
+        if replace and manifest.parts and not manifest.frames:
+            raise BadInput(str(self.recording), "a recording without frames", "frames to make the events anew from")
+
+    def _begin(self, about: Manifest) -> Manifest:
+        if (self.recording / NAME).exists():
+            old = read_manifest(self.recording)
+            if old.instruments != about.instruments:
+                raise BadInput(str(self.recording), "other instruments", "the instruments of the recording's frames")
+            about = msgspec.structs.replace(
+                old, parts=(), events=0, trades=0, first_ns=None, last_ns=None, events_digest=None, code_digest=None
+            )
+        write_manifest(self.recording, about, self._storage)
+        for path in (self.recording / FOLDER).glob("part-*.parquet"):
+            self._storage.remove(path)
+        return about
+
+    def write(self, rows: Events) -> None:
+        """Take the next rows of the stream; their `seq` must go on where the last ended."""
+        if len(rows) and (rows["marks"] & KEYFRAME).any():
+            rows = rows[(rows["marks"] & KEYFRAME) == 0]
+        if self._failed:
+            raise BadInput(str(self.recording), "a recording that failed", "a disk that takes the recording")
+        if not len(rows):
+            return
+        first = int(rows["seq"][0])
+        if (self._next_seq is not None and first != self._next_seq) or int(rows["seq"][-1]) != first + len(rows) - 1:
+            raise ValueError(f"rows from seq {first} do not go on from {self._next_seq}")
+        self._next_seq = first + len(rows)
+        self._waiting.append(rows)
+        self._rows += len(rows)
+        while self._rows >= self._rows_per_part and self._part():
+            pass
+
+    def _part(self, last: bool = False) -> bool:
+        rows = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting or [empty()])
+        end = len(rows)
+        if not last:
+            ends = np.flatnonzero(rows["marks"][: self._rows_per_part] & LAST)
+            if not len(ends):
+                ends = self._rows_per_part + np.flatnonzero(rows["marks"][self._rows_per_part :] & LAST)[:1]
+                if not len(ends):
+                    self._waiting = [rows]
+                    return False
+            end = int(ends[-1]) + 1
+        with self._disk():
+            self._save(rows[:end])
+        self._waiting = [rows[end:]] if end < len(rows) else []
+        self._rows = len(rows) - end
+        return True
+
+    def _save(self, rows: Events) -> None:
+        if not len(rows):
+            return
+        rows = np.ascontiguousarray(rows)
+        self._digest.add(rows)
+        columns = split(rows)
+        first_seq, first_ns = int(rows["seq"][0]), int(rows["recv_ns"][0])
+        keyframe = empty()
+        if self._manifest.parts:
+            assert self._last_ns is not None
+            keyframe = self._book.rows(self._last_ns, first_seq - 1)
+        newest = int(columns["recv_ns"].max())
+        self._last_ns = newest if self._last_ns is None else max(self._last_ns, newest)
+        whole = columns
+        if len(keyframe):
+            before = split(keyframe)
+            whole = {name: np.concatenate([before[name], column]) for name, column in columns.items()}
+        data, self._forms = encode_part(whole, first_seq, len(keyframe), self._forms, self._level)
+        name = part_name(len(self._manifest.parts))
+        replace_file(self._storage, self.recording / FOLDER / name, data)
+        self._book.follow(rows, columns)
+        part = Part(
+            name=name,
+            first_seq=first_seq,
+            rows=len(rows),
+            keyframe=len(keyframe),
+            first_ns=first_ns,
+            last_ns=self._last_ns,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+        manifest = self._manifest
+        manifest.parts = (*manifest.parts, part)
+        manifest.events += len(rows)
+        manifest.trades += int(np.count_nonzero(columns["kind"] == TRADE))
+        manifest.first_ns = first_ns if manifest.first_ns is None else manifest.first_ns
+        manifest.last_ns = self._last_ns
+        manifest.complete = False
+        write_manifest(self.recording, manifest, self._storage)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest as it stands; final after `close`."""
+        return self._manifest
+
+    def close(self, checks: Checks | None = None, notes: tuple[str, ...] = ()) -> None:
+        """Write what is left and end the recording in order; `checks` is what the source's reader found."""
+        checks = checks or self.checks
+        if self._lock.released:
+            return
+        try:
+            if self._rows:
+                self._part(last=True)
+            manifest = self._manifest
+            manifest.events_digest, manifest.code_digest = self._digest.value(), code_digest()
+            manifest.notes = (*manifest.notes, *(note for note in notes if note not in manifest.notes))
+            if checks is not None:
+                manifest.checksums, manifest.checksums_failed = checks.checksums, checks.checksums_failed
+                manifest.resyncs = checks.resyncs
+            manifest.complete = True
+            with self._disk():
+                write_manifest(self.recording, manifest, self._storage)
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._digest.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+            return
+        with contextlib.suppress(BadInput):
+            if self._rows and not self._failed:
+                self._part(last=True)
+        self._abandon()

@@ -1,0 +1,52 @@
+"""Simulated sessions on disk: events for an order feed, frames and the events parsed from them for a venue's feed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Final
+
+from feeds.errors import BadInput
+from feeds.simulator.source import Simulator, check_order
+
+COMMAND: Final = "python -m feeds.simulator"
+LICENCE: Final = "MIT"
+FRAMES_LEVEL: Final = 15
+"""zstd level of the frames: they are written once and shipped."""
+EVENTS_LEVEL: Final = 15
+
+
+def command_line(path: Path, profile: str, seed: int, minutes: str) -> str:
+    """The command that makes a recording again; of an absolute path only the last name is kept."""
+    shown = path.name if path.is_absolute() else path.as_posix()
+    return f"{COMMAND} --profile {profile} --seed {seed} --minutes {minutes} -o {shlex.quote(shown)}"
+
+
+def write_recording(path: Path | str, profile: str, seed: int, minutes: str | int) -> None:
+    """Write a simulated session as a recording; raise BadInput for a wrong order or a folder in the way."""
+    from feeds.recording import FrameWriter, RecordingWriter, derive_events, describe
+
+    folder = Path(path)
+    simulator = Simulator(check_order(profile, str(seed), str(minutes)))
+    if simulator.end_ns is None:
+        raise BadInput("--minutes", str(minutes), "a session with an end, to record it")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(str(folder), None, "a folder that is not there yet, or an empty one")
+    origin = command_line(folder, profile, simulator.order.seed, simulator.order.minutes)
+    if simulator.profile.tier == "A":
+        with RecordingWriter(
+            folder, simulator.info, simulator.instruments, origin=origin, licence=LICENCE, level=EVENTS_LEVEL
+        ) as out:
+            for rows in simulator.batches():
+                out.write(rows)
+            out.close(simulator.checks)
+        return
+    about = describe(simulator.info, simulator.instruments, origin=origin, licence=LICENCE)
+    now_ns = simulator.profile.start_ns
+    with FrameWriter(folder, about, wall_ns=lambda: now_ns, mono_ns=lambda: now_ns, level=FRAMES_LEVEL) as frames:
+        for frame in simulator.frames():
+            now_ns = frame.recv_ns
+            frames.frame(frame.channel, frame.payload)
+    if frames.trouble is not None:
+        raise BadInput(str(folder), frames.trouble.reason, "a disk that takes the recording")
+    derive_events(folder)

@@ -1,0 +1,119 @@
+"""What a live client must know of a venue besides its frames: where to connect, what to send, how to stay."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
+
+import msgspec
+
+from feeds.errors import BadInput
+from feeds.instruments import Instrument
+from feeds.source import Checks
+from feeds.venues._contract import Venue
+
+FAULTS: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
+"""Everything that decoding a frame may raise; BadInput and UnicodeError are ValueErrors."""
+_KINDS: Final = 200
+
+
+class Socket(msgspec.Struct, frozen=True):
+    """One websocket to open and the text frames to send on it."""
+
+    url: str
+    frames: tuple[str, ...] = ()
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection is kept."""
+
+    silence_s: int
+    """A connection that brings nothing for so long is taken for dead."""
+    ping: str = ""
+    """Text frame to send when idle; empty where the protocol's own ping does."""
+    ping_s: int = 20
+    """Seconds between our pings."""
+    max_age_s: int = 0
+    """The venue ends a connection of this age; 0 where none is stated."""
+    send_gap_ms: int = 300
+    """Least distance of two frames we send."""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something the venue says about the connection, not the market."""
+
+    kind: str
+    """'ack', 'error', 'closing' or 'pong'."""
+    text: str = ""
+
+
+class Access(Venue):
+    """A venue that can also be connected to."""
+
+    terms: ClassVar[Terms]
+
+    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
+        super().__init__(instruments, checks)
+        self._notices: list[Notice] = []
+
+    @classmethod
+    @abstractmethod
+    def sockets(cls, symbols: Iterable[str]) -> tuple[Socket, ...]:
+        """Say what to connect to and send for the book, trades and quotes of some symbols."""
+
+    @classmethod
+    @abstractmethod
+    def instruments_url(cls) -> str:
+        """Where the venue lists its instruments."""
+
+    @classmethod
+    @abstractmethod
+    def read_instruments(cls, raw: bytes | str) -> dict[str, Instrument]:
+        """Read such a list, by symbol; raise BadInput where it is none."""
+
+    @classmethod
+    def snapshot_url(cls, symbol: str) -> str | None:
+        """Where a book's snapshot is fetched; None where it comes in band."""
+        del symbol
+        return None
+
+    def notices(self) -> list[Notice]:
+        """What the venue has said since the last call."""
+        said, self._notices = self._notices, []
+        return said
+
+    def notice(self, kind: str, text: str = "") -> None:
+        """Keep a notice and count it as a message without market data."""
+        if len(self._notices) < 1000:
+            self._notices.append(Notice(kind, clean(text, 300)))
+        self.ignore(kind)
+
+    def ignore(self, kind: str) -> None:
+        """Count a message of a kind that is not used, under a bounded number of printable names."""
+        kind = clean(kind, 40)
+        self.checks.ignore(kind if kind in self.checks.ignored or len(self.checks.ignored) < _KINDS else "other kinds")
+
+    def damaged(self, what: str, error: Exception) -> None:
+        """Count a frame that cannot be read."""
+        self.checks.damaged += 1
+        self.problem(f"{what}: {str(error) or type(error).__name__}")
+
+    def problem(self, text: str) -> None:
+        """Keep a sentence, of a length that can be shown."""
+        self.checks.problem(f"{self.name}: {clean(text, 300)}")
+
+
+def clean(text: str, most: int) -> str:
+    """Text of a venue with nothing in it that a terminal would obey, cut to a length."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
+
+
+def refuse_list(venue: str, error: Exception) -> BadInput:
+    """Make the BadInput for an answer that lists no instruments."""
+    return BadInput(f"instruments of {venue}", str(error)[:80], "the venue's list of instruments")
+
+
+def plain(increment: str) -> str:
+    """An increment without the zeros a venue pads it with: '0.01000000' -> '0.01'."""
+    return increment.rstrip("0").removesuffix(".") if "." in increment else increment

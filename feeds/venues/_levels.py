@@ -1,0 +1,231 @@
+"""Decimal texts of one instrument to ticks and lots: single values, and a message's levels at once.
+
+A venue's level array such as `[["27985.10","3.204"],["27985.00","0.000"]]` is read without making a Python
+object per level where all prices have one number of decimals and all sizes another, which is checked on the
+bytes. Everything else goes value by value through `Grid.read`; both ways give the same integers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.errors import BadInput
+from feeds.events import ASK, BID, BOOK, EVENT, LAST, OFF_GRID, OFF_LOT, Events
+from feeds.instruments import Grid, Instrument
+
+Integers = NDArray[np.int64]
+
+MAX_TEXT: Final = 64
+"""Characters of the longest number that is read."""
+_FEW: Final = 60
+"""Bytes of level arrays so short that reading them value by value is faster."""
+_REMEMBERED: Final = 8192
+_LIMIT: Final = 2**62
+_OPEN: Final = ord("[")
+_CLOSE: Final = ord("]")
+_DIGITS: Final = b"0123456789"
+_ZEROED: Final = bytes.maketrans(_DIGITS, b"0" * 10)
+_FIRST: Final = re.compile(rb'\["\d+(?:\.(\d+))?",( ?)"\d+(?:\.(\d+))?"\]')
+_PAIRS: Final = msgspec.json.Decoder(list[tuple[str, str]])
+
+
+class Sides(NamedTuple):
+    """The levels of one message: a row of (tick, lots) each, first the bids and then the asks, in its order."""
+
+    values: Integers
+    bids: int
+    """How many of the rows are bids."""
+    marks: Integers | None = None
+    """OFF_GRID and OFF_LOT of each row; None where all are on the grids."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+NO_LEVELS: Final = Sides(np.zeros((0, 2), dtype=np.int64), 0)
+"""Two empty sides."""
+
+
+class _Form(NamedTuple):
+    level: bytes
+    """One level and the comma behind it with the digits taken away."""
+    comma: bytes
+    ends: tuple[bytes, ...]
+    """How prices and sizes that have decimals end, digits written as 0."""
+    whole: bool
+    """Prices or sizes have no decimals."""
+    decimals: tuple[int, int]
+
+
+class Numbers:
+    """Read the prices and sizes of one instrument."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.price: Callable[[str], tuple[int, int]] = _remembering(instrument.price, OFF_GRID)
+        """Price text -> (tick, 0) or (fine units, OFF_GRID); raises BadInput."""
+        self.size: Callable[[str], tuple[int, int]] = _remembering(instrument.size, OFF_LOT)
+        """Size text -> (lots, 0) or (fine units, OFF_LOT); raises BadInput."""
+        self._grids = (instrument.price, instrument.size)
+        self._form: _Form | None = None
+
+    def sides(self, bids: bytes, asks: bytes) -> Sides:
+        """Read two JSON arrays of [price, size] texts.
+
+        Raises a ValueError (BadInput or msgspec's) where they are none, and for a price or size below 0.
+        """
+        if len(bids) + len(asks) > _FEW and (found := self.together([(bids, asks)])) is not None:
+            return found[0]
+        sides = self.one_by_one(bids, asks)
+        if len(sides) and int(sides.values.min()) < 0:
+            raise BadInput("level", int(sides.values.min()), "a price and a size of 0 or more")
+        return sides
+
+    def together(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[Sides] | None:
+        """Read the bids and asks of several messages at once; None where not all are of one regular form."""
+        counts: list[int] = []
+        inner: list[bytes] = []
+        for pair in pairs:
+            for raw in pair:
+                part = raw[1:-1]
+                n = part.count(b"[")
+                counts.append(n)
+                if n and raw[0] == _OPEN and raw[-1] == _CLOSE:
+                    inner.append(part)
+                elif raw != b"[]":
+                    return None
+        if not inner:
+            return [NO_LEVELS] * len(pairs)
+        values = None if self._form is None else self._values(inner, sum(counts), self._form)
+        if values is None:
+            form = _form_of(inner[0])
+            values = None if form is None or form == self._form else self._values(inner, sum(counts), form)
+            if values is None:
+                return None
+            self._form = form
+        found, at = [], 0
+        for bids, asks in zip(counts[0::2], counts[1::2], strict=True):
+            found.append(Sides(values[at : at + bids + asks], bids))
+            at += bids + asks
+        return found
+
+    def one_by_one(self, bids: bytes, asks: bytes) -> Sides:
+        """Read the same value by value."""
+        pairs = _PAIRS.decode(bids)
+        at = len(pairs)
+        pairs += _PAIRS.decode(asks)
+        if not pairs:
+            return NO_LEVELS
+        price, size = self.price, self.size
+        table = np.array([(*price(tick), *size(lots)) for tick, lots in pairs], dtype=np.int64)
+        marks = table[:, 1] | table[:, 3]
+        return Sides(table[:, 0::2], at, marks if marks.any() else None)
+
+    def _values(self, inner: list[bytes], n: int, form: _Form) -> Integers | None:
+        # The shape says where brackets, quotes and dots are; the counted ends, that each text has its decimals.
+        joined = form.comma.join(inner)
+        if joined.translate(None, _DIGITS) != (form.level * n)[: -len(form.comma)]:
+            return None
+        zeroed = joined.translate(_ZEROED)
+        if any(zeroed.count(end) != n for end in form.ends) or (form.whole and b'""' in joined):
+            return None
+        flat = np.fromstring(joined.translate(None, b'[]". '), dtype=np.int64, sep=",")
+        if len(flat) != 2 * n or flat[flat.argmax()] >= _LIMIT:
+            return None
+        values = flat.reshape(-1, 2)
+        for column, (decimals, grid) in enumerate(zip(form.decimals, self._grids, strict=True)):
+            if decimals != grid.decimals or grid.mantissa != 1:
+                counts = _counted(values[:, column], decimals, grid)
+                if counts is None:
+                    return None
+                values[:, column] = counts
+        return values
+
+
+def _form_of(raw: bytes) -> _Form | None:
+    match = _FIRST.match(raw)
+    if match is None:
+        return None
+    price, space, size = match[1] or b"", match[2], match[3] or b""
+    dots = [b"." if part else b"" for part in (price, size)]
+    ends = ((price, b'",'), (size, b'"]'))
+    return _Form(
+        level=b'["%b",%b"%b"],%b' % (dots[0], space, dots[1], space),
+        comma=b"," + space,
+        ends=tuple(b".%b%b" % (b"0" * len(part), behind) for part, behind in ends if part),
+        whole=not (price and size),
+        decimals=(len(price), len(size)),
+    )
+
+
+def _counted(values: Integers, decimals: int, grid: Grid) -> Integers | None:
+    step = grid.mantissa
+    if decimals > grid.decimals:
+        step *= 10 ** (decimals - grid.decimals)
+    elif decimals < grid.decimals:
+        tens = 10 ** (grid.decimals - decimals)
+        if values[values.argmax()] >= _LIMIT // tens:
+            return None
+        values = values * tens
+    if step >= _LIMIT:
+        return None
+    counts = values // step
+    return None if np.count_nonzero(counts * step - values) else counts
+
+
+def _remembering(grid: Grid, off: int) -> Callable[[str], tuple[int, int]]:
+    decimals, mantissa = grid.decimals, grid.mantissa
+
+    def read(text: str) -> tuple[int, int]:
+        if len(text) > MAX_TEXT:
+            raise BadInput("number", text, f"at most {MAX_TEXT} characters")
+        whole, _, part = text.partition(".")
+        part = part.rstrip("0")
+        digits = whole + part
+        if digits.isdigit() and digits.isascii() and len(part) <= decimals and len(whole) + decimals <= 18:
+            count, rest = divmod(int(digits) * 10 ** (decimals - len(part)), mantissa)
+            if not rest:
+                return count, 0
+        count, on_grid = grid.read(text)
+        return count, 0 if on_grid else off
+
+    return lru_cache(maxsize=_REMEMBERED)(read)
+
+
+def book_rows(sides: Sides, recv_ns: int, exch_ns: int, ref: int, inst: int, marks: int = 0) -> Events:
+    """Make the BOOK rows of one message, LAST on the last one; `sides` must hold a level."""
+    words = np.empty((len(sides.values), 8), dtype="<i8")
+    words[:] = np.array((recv_ns, exch_ns, 0, 0, 0, ref, 0, _tail(inst, BID, marks)))
+    words[:, 3:5] = sides.values
+    words[sides.bids :, 7] = _tail(inst, ASK, marks)
+    if sides.marks is not None:
+        words[:, 7] |= sides.marks << 48
+    words[-1, 7] |= LAST << 48
+    return words.reshape(-1).view(EVENT)
+
+
+def block_rows(sides: Sequence[Sides], stamps: Sequence[tuple[int, int, int]], inst: int) -> list[Events]:
+    """Make the BOOK rows of several messages, each with its (recv_ns, exch_ns, ref); all on the grids."""
+    each = np.array([(one.bids, len(one.values) - one.bids) for one in sides])
+    sizes = each.sum(axis=1)
+    ends = np.cumsum(sizes)
+    words = np.zeros((int(ends[-1]), 8), dtype="<i8")
+    words[:, [0, 1, 5]] = np.repeat(np.array(stamps, dtype=np.int64), sizes, axis=0)
+    words[:, 3:5] = np.concatenate([one.values for one in sides])
+    words[:, 7] = np.repeat(np.tile((_tail(inst, BID, 0), _tail(inst, ASK, 0)), len(sides)), each.reshape(-1))
+    words[ends[sizes > 0] - 1, 7] |= LAST << 48
+    rows = words.reshape(-1).view(EVENT)
+    edges = [0, *ends.tolist()]
+    return [rows[edges[i] : edges[i + 1]] for i in range(len(sides))]
+
+
+def _tail(inst: int, side: int, marks: int) -> int:
+    # inst u4 · kind u1 · side i1 · marks u2, the last word of an EVENT; marks stay below 2**15.
+    return inst | BOOK << 32 | (side & 0xFF) << 40 | marks << 48

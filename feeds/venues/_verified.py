@@ -1,0 +1,212 @@
+"""What Kraken and OKX have in common: snapshots in band, books of a fixed depth, a checksum over the levels' text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from feeds.errors import BadInput
+from feeds.events import (
+    ASK,
+    BID,
+    BOOK,
+    C_DAMAGED,
+    C_DISCONNECT,
+    CHECKED,
+    CLEAR,
+    GAP,
+    IMPLIED,
+    LAST,
+    NONE,
+    OFF_GRID,
+    S_LIVE,
+    S_SYNCING,
+    SNAPSHOT,
+    STATUS,
+    SUSPECT,
+    EventBuffer,
+)
+from feeds.instruments import Instrument
+from feeds.source import Checks
+from feeds.venues._access import Access
+from feeds.venues._contract import Want
+from feeds.venues._levels import Numbers
+from feeds.venues._texts import TextSide
+
+UNLIMITED: Final = 1 << 30
+
+
+class Level(NamedTuple):
+    """One level of a message."""
+
+    side: int
+    tick: int
+    lots: int
+    marks: int
+    text: str
+    """What of it enters the checksum."""
+    orders: int = 0
+
+
+class Depth(NamedTuple):
+    """One depth message, read."""
+
+    levels: list[Level]
+    snapshot: bool
+    exch_ns: int
+    ref: int
+    checksum: int | None
+
+
+class Market:
+    """One symbol's state: the texts of its levels and whether the book may be believed."""
+
+    def __init__(self, symbol: str, inst: int, instrument: Instrument) -> None:
+        self.symbol = symbol
+        self.inst = inst
+        self.numbers = Numbers(instrument)
+        self.sides = {BID: TextSide(bids=True), ASK: TextSide(bids=False)}
+        self.depth = UNLIMITED
+        self.live = False
+        self.broken = False
+        self.asked = False
+        self.touched = False
+        self._fine = instrument.price.fine
+
+    def level(self, side: int, price: str, size: str, text: str, orders: int = 0) -> Level:
+        """Read one level; raise BadInput where it is none."""
+        tick, off_tick = self.numbers.price(price)
+        lots, off_lot = self.numbers.size(size)
+        if lots < 0:
+            raise BadInput("size", size, "0 or more")
+        return Level(side, tick, lots, off_tick | off_lot, text, orders)
+
+    def apply(self, levels: list[Level]) -> None:
+        """Change the texts."""
+        for level in levels:
+            price = level.tick if level.marks & OFF_GRID else level.tick * self._fine
+            if level.lots:
+                self.sides[level.side].put(price, level.text)
+            else:
+                self.sides[level.side].drop(price)
+
+    def truncated(self) -> list[Level]:
+        """Delete what lies beyond the depth and give it as levels of size 0."""
+        gone = []
+        for side, texts in self.sides.items():
+            for price in texts.truncate(self.depth):
+                tick, rest = divmod(price, self._fine)
+                gone.append(Level(side, price if rest else tick, 0, IMPLIED | (OFF_GRID if rest else 0), ""))
+        return gone
+
+    def forget(self) -> None:
+        """Empty the book."""
+        self.live = False
+        for side in self.sides.values():
+            side.clear()
+
+
+class Verified(Access):
+    """A venue whose books are checked by a checksum after each message."""
+
+    verification = "checksum"
+
+    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
+        super().__init__(instruments, checks)
+        self.markets = {symbol: Market(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
+        self._wants: list[Want] = []
+
+    def market(self, symbol: str) -> Market | None:
+        """Find a symbol's state; one that is not asked for is counted."""
+        market = self.markets.get(symbol)
+        if market is None:
+            self.ignore("other symbols")
+        return market
+
+    def on_snapshot(self, symbol: str, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
+        del symbol, raw, recv_ns, out
+        self.checks.messages += 1
+        self.ignore("snapshot over REST")
+
+    def wants(self) -> list[Want]:
+        wanted, self._wants = self._wants, []
+        return wanted
+
+    def on_disconnect(self, recv_ns: int, out: EventBuffer) -> None:
+        self._wants.clear()
+        for market in self.markets.values():
+            if market.touched:
+                self.lose(market, C_DISCONNECT, "the connection ended", recv_ns, out)
+                market.touched = market.asked = False
+
+    def emit(
+        self, market: Market, depth: Depth, recv_ns: int, out: EventBuffer, checksum: Callable[[Market], int]
+    ) -> None:
+        """Apply one message, truncate, check, and write its rows.
+
+        Updates before the first snapshot are dropped: it follows in band and holds them.
+        """
+        market.touched = True
+        if depth.snapshot:
+            if market.broken:
+                self.checks.resyncs += 1
+            market.forget()
+            market.live, market.broken, market.asked = True, False, False
+        elif not market.live:
+            self.ignore("update before the snapshot")
+            return
+        market.apply(depth.levels)
+        levels = [*depth.levels, *market.truncated()]
+        verdict = self._verdict(market, depth.checksum, checksum)
+        marks = SNAPSHOT if depth.snapshot else 0
+        if depth.snapshot:
+            last = 0 if levels else LAST
+            out.append(CLEAR, recv_ns, depth.exch_ns, ref=depth.ref, inst=market.inst, marks=marks | last)
+        for level in levels:
+            self.checks.off_grid += level.marks != 0 and not level.marks & IMPLIED
+            out.append(
+                BOOK, recv_ns, depth.exch_ns, level.tick, level.lots, level.side, depth.ref, level.orders, market.inst,
+                marks | level.marks,
+            )  # fmt: skip
+        if levels:
+            out.mark_last(LAST | verdict)
+        if depth.snapshot or not levels:
+            out.append(
+                STATUS, recv_ns, depth.exch_ns, ref=depth.ref, aux=S_LIVE, inst=market.inst, marks=LAST | verdict
+            )
+
+    def _verdict(self, market: Market, stated: int | None, checksum: Callable[[Market], int]) -> int:
+        if stated is None:
+            return 0
+        self.checks.checksums += 1
+        if checksum(market) == stated:
+            return CHECKED
+        self.checks.checksums_failed += 1
+        self.problem(f"{market.symbol}: the checksum disagrees with the book")
+        self.ask(market, "checksum")
+        return SUSPECT
+
+    def ask(self, market: Market, why: str) -> None:
+        """Want the symbol subscribed anew, once until its snapshot comes."""
+        market.broken = True
+        if not market.asked:
+            market.asked = True
+            self._wants.append(Want("resubscribe", market.symbol, why))
+
+    def lose(self, market: Market, cause: int, why: str, recv_ns: int, out: EventBuffer) -> None:
+        """Write a gap and forget the book."""
+        self.checks.gaps += 1
+        self.problem(f"{market.symbol}: {why}")
+        market.forget()
+        market.broken = True
+        if cause != C_DISCONNECT:
+            self.ask(market, why)
+        out.append(GAP, recv_ns, NONE, 0, cause, 0, NONE, NONE, market.inst)
+        out.append(CLEAR, recv_ns, inst=market.inst)
+        out.append(STATUS, recv_ns, aux=S_SYNCING, inst=market.inst, marks=LAST)
+
+    def lose_damaged(self, symbol: str, recv_ns: int, out: EventBuffer) -> None:
+        """Write the gap of a depth message that cannot be read, where it is known whose it was."""
+        market = self.markets.get(symbol)
+        if market is not None and market.touched:
+            self.lose(market, C_DAMAGED, "a depth message cannot be read", recv_ns, out)

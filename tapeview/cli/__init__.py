@@ -1,0 +1,7 @@
+"""The command line: words become a call, and a subcommand's code is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from tapeview.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,72 @@
+"""`tapeview replay SOURCE…` and the home screen: hand over to the terminal program."""
+
+from __future__ import annotations
+
+import argparse
+
+from feeds.errors import BadInput
+from tapeview.cli import _common as common
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words."""
+    common.add_source(parser, many=True)
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="0.25 to 100, or max (1)")
+    parser.add_argument("--at", metavar="T", help="start at this time")
+    parser.add_argument("--paused", action="store_true", help="start paused")
+    parser.add_argument("--theme", default=argparse.SUPPRESS, help="a theme for this run")
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return 0.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.25 <= value <= 100:
+        raise BadInput("--speed", text, "a number from 0.25 to 100, or max")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Open the trading screen on the sources."""
+    opened = common.options(args)
+    from pathlib import Path
+
+    # What cannot be opened is better said in the shell than on a screen that closes at once.
+    for address in args.source:
+        if ":" not in address and not Path(address).expanduser().exists():
+            raise BadInput(
+                "source", address, "a recording, a file or folder of market data, or simulator:seed=7,minutes=30"
+            )
+    return _start(args, tuple(args.source), opened, at=args.at, paused=args.paused, speed=args.speed)
+
+
+def home(args: argparse.Namespace) -> int:
+    """Open the home screen, or the source named in the settings."""
+    return _start(args, (), None, at=None, paused=False, speed=1.0)
+
+
+def _start(
+    args: argparse.Namespace, addresses: tuple[str, ...], opened: object, *, at: str | None, paused: bool, speed: float
+) -> int:
+    from tapeview import config
+    from tapeview.ui.terminal import require_terminal
+
+    require_terminal()
+    settings = config.load(sets=args.set).config
+    from tapeview.ui.app import StartPlan, run
+
+    if not addresses and settings.source:
+        addresses = (settings.source,)
+    plan = StartPlan(
+        addresses=addresses,
+        options=opened,  # type: ignore[arg-type]  # None on the home screen
+        at=at,
+        paused=paused,
+        speed=speed,
+        theme=args.theme or settings.theme,
+        settings=settings,
+    )
+    return run(plan)

@@ -1,0 +1,447 @@
+"""Playing sources on a screen: one clock for all of them, exact seeking, steps forward and back.
+
+Each source has a Lane: a Player that says which rows are due, and a Session they go through. Lanes share nothing
+but the clock, so several instruments stay exact whatever the others do. In the background a pass at engine speed
+leaves a checkpoint before each part; a seek restores the last one before the moment and plays on from there, which
+gives the very state that playing through would.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from feeds.errors import BadInput
+from feeds.events import CLOCK, KEYFRAME, LAST, NONE, TRADE, Events
+from feeds.recording import Recording
+from feeds.replay import Player
+from feeds.source import OpenOptions, open_source
+from tapeview import camera
+from tapeview.checkpoints import Checkpoints
+from tapeview.config import Config
+from tapeview.engine import EngineSettings, failure, ready, start_background
+from tapeview.library import Growing, as_recording
+from tapeview.session import Session, cut_at
+from tapeview.snapshot import Snapshot, StatusPart, Window
+from tapeview.times import parse_time, utc_offset_s
+
+__all__ = ["SPEEDS", "Playback", "open_playback", "parse_time"]
+
+SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 50.0, 100.0, 0.0)
+"""Speeds the keys go through; 0 is as fast as possible."""
+TIMELINE: Final = 200
+"""Pieces of the volume-over-time profile."""
+_MAX_ROWS: Final = 40_000
+"""Rows a frame at full speed: the screen still moves."""
+_RATE_NS: Final = 2_000_000_000
+
+
+class Lane:
+    """One source with its session, and the checkpoints to go back to."""
+
+    def __init__(self, source: Recording | Growing, settings: EngineSettings) -> None:
+        self.source = source
+        self.session = Session(source, settings)
+        self.player = Player(source)
+        self.player.pause()
+        self.checkpoints = Checkpoints()
+        self.indexed_seq = -1
+        self.index_done = False
+        self.volume: dict[int, int] = {}
+        """Lots traded in each second of receive time, from the background pass, for the timeline."""
+        self.partial_since_ns: int | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording as far as it is known."""
+        return self.source.recording if isinstance(self.source, Growing) else self.source
+
+    # -- the background pass ------------------------------------------------------------------
+    def index(self, stop: threading.Event) -> None:
+        """Play every part through engines of its own and leave checkpoints; for a thread."""
+        scout = Session(self.source, self.session.settings)
+        for batch in self.source.batches():
+            if stop.is_set():
+                return
+            blobs = [engine.save() for engine in scout.engines]
+            with self._lock:
+                self.checkpoints.put(int(batch["seq"][0]) - 1, int(batch["recv_ns"][0]) - 1, blobs)
+            scout.step(batch)
+            self._note(batch)
+            self.indexed_seq = scout.seq
+        self.index_done = True
+
+    def _note(self, batch: Events) -> None:
+        prints = batch[batch["kind"] == TRADE]
+        if len(prints):
+            seconds, which = np.unique(prints["recv_ns"] // 1_000_000_000, return_inverse=True)
+            lots = np.bincount(which, weights=prints["lots"].astype(np.float64))
+            for second, total in zip(seconds.tolist(), lots.tolist(), strict=True):
+                self.volume[second] = self.volume.get(second, 0) + int(total)
+
+    # -- moving -------------------------------------------------------------------------------
+    def step(self, batch: Events) -> bool:
+        """Apply rows; True where there were any."""
+        if len(batch):
+            self.session.step(batch)
+        return len(batch) > 0
+
+    def restore(self, *, recv_ns: int | None = None, seq: int | None = None) -> int:
+        """Put engines back to the last checkpoint at or before a moment; give the next seq to play."""
+        with self._lock:
+            found = self.checkpoints.best_before(seq=seq, recv_ns=recv_ns)
+        session = self.session
+        if found is None:
+            session.engines = session.fresh_engines()
+            session.seq, session.recv_ns = -1, None
+            return 0
+        at, blobs = found
+        session.engines = [
+            type(engine).load(engine.instrument, engine.settings, blob)
+            for engine, blob in zip(session.engines, blobs, strict=True)
+        ]
+        session.seq = at
+        return at + 1
+
+    def go(self, *, recv_ns: int | None = None, seq: int | None = None) -> None:
+        """Bring engines to the state after the last row at or before a moment."""
+        recording = self.recording
+        if recording is None:
+            return
+        position = self.restore(recv_ns=recv_ns, seq=seq)
+        for batch in recording.batches_from(position):
+            if batch["marks"][0] & KEYFRAME:
+                continue  # engines restored have the book already
+            rows = batch[batch["seq"] >= position] if batch["seq"][0] < position else batch
+            cut = cut_at(rows, recv_ns=recv_ns, seq=seq)
+            self.step(rows[:cut])
+            position += cut
+            if cut < len(rows):
+                break
+        if recv_ns is not None:
+            self.player.seek(recv_ns=recv_ns)
+        else:
+            self.player.seek(seq=position)
+
+    def message_before(self) -> int:
+        """The seq at which the venue message before the newest one ended; -1 before the first."""
+        recording = self.recording
+        if recording is None or self.session.seq < 0:
+            return -1
+        ends: list[int] = []
+        number = recording.part_at(seq=self.session.seq)
+        while number >= 0 and len(ends) < 2:
+            rows = recording.read_part(number)[1]
+            rows = rows[(rows["seq"] <= self.session.seq) & (rows["marks"] & LAST != 0) & (rows["kind"] != CLOCK)]
+            ends = rows["seq"][-2:].tolist() + ends
+            number -= 1
+        return ends[-2] if len(ends) > 1 else -1
+
+
+class Playback:
+    """What the screen holds: sources, a clock, and snapshots of where they are."""
+
+    def __init__(self, sources: Iterable[Recording | Growing], settings: Config | None = None) -> None:
+        self.settings = settings or Config()
+        self.lanes = [Lane(source, self.settings.engine) for source in sources]
+        self._places = [(lane, k) for lane in self.lanes for k in range(len(lane.session.instruments))]
+        self.index = 0
+        """The instrument shown."""
+        self.playing = False
+        self.speed = 1.0
+        self.coalesced = 0
+        self.failure: str = ""
+        self._number = 0
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._rate: list[tuple[int, int]] = []
+        self._timeline: tuple[tuple[int, int, int], tuple[float, ...]] = ((0, 0, 0), ())
+
+    # -- what there is -------------------------------------------------------------------------
+    @property
+    def lane(self) -> Lane:
+        """The lane of the instrument shown."""
+        return self._places[self.index][0]
+
+    @property
+    def start_ns(self) -> int | None:
+        """Receive time of the first row of all sources."""
+        starts = [r.manifest.first_ns for r in self._recordings() if r.manifest.first_ns is not None]
+        return min(starts, default=None)
+
+    @property
+    def end_ns(self) -> int | None:
+        """Receive time of the last row known of all sources."""
+        ends = [r.manifest.last_ns for r in self._recordings() if r.manifest.last_ns is not None]
+        return max(ends, default=None)
+
+    @property
+    def market_ns(self) -> int | None:
+        """The time reached."""
+        return max((lane.player.market_ns for lane in self.lanes if lane.player.market_ns is not None), default=None)
+
+    def _recordings(self) -> list[Recording]:
+        return [lane.recording for lane in self.lanes if lane.recording is not None]
+
+    def start_index(self) -> None:
+        """Begin the background pass, as soon as kernels are compiled."""
+        thread = threading.Thread(target=self._index, name="index", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _index(self) -> None:
+        while not ready():
+            if self._stop.wait(0.1):
+                return
+        for lane in self.lanes:
+            try:
+                lane.index(self._stop)
+            except BadInput as error:
+                if not self._stop.is_set():
+                    self.failure = str(error)
+
+    # -- the clock -----------------------------------------------------------------------------
+    def tick(self, now_ns: int) -> bool:
+        """Apply what has come due by the monotonic clock handed in; True where anything did."""
+        changed = False
+        for lane in self.lanes:
+            if isinstance(lane.source, Growing) and not lane.source.complete:
+                try:
+                    lane.source.refresh()
+                except BadInput as error:
+                    self.failure = str(error)
+            changed |= lane.step(lane.player.due(now_ns))
+        return changed
+
+    def play(self) -> None:
+        """Go on."""
+        self.playing = True
+        for lane in self.lanes:
+            lane.player.play()
+
+    def pause(self) -> None:
+        """Hold."""
+        self.playing = False
+        for lane in self.lanes:
+            lane.player.pause()
+
+    def toggle(self) -> None:
+        """Play or hold; at the end, start again."""
+        if self.ended and not self.playing and self.start_ns is not None:
+            self.seek(self.start_ns)
+        if self.playing:
+            self.pause()
+        else:
+            self.play()
+
+    def set_speed(self, speed: float) -> None:
+        """Market seconds a second; 0 is as fast as possible."""
+        self.speed = speed
+        for lane in self.lanes:
+            lane.player.speed = speed
+
+    def faster(self) -> None:
+        """The next speed up."""
+        self.set_speed(next((s for s in SPEEDS[:-1] if s > self.speed), 0.0) if self.speed else 0.0)
+
+    def slower(self) -> None:
+        """The next speed down."""
+        current = self.speed or float("inf")
+        self.set_speed(next((s for s in reversed(SPEEDS[:-1]) if s < current), SPEEDS[0]))
+
+    @property
+    def ended(self) -> bool:
+        """Every source has been played to its end."""
+        return all(lane.player.ended for lane in self.lanes)
+
+    # -- moving by hand ------------------------------------------------------------------------
+    def step_event(self) -> None:
+        """Pause, and apply the next venue message of the instrument shown."""
+        self.pause()
+        self.lane.step(self.lane.player.step_event())
+        self._catch_up()
+
+    def step_trade(self) -> None:
+        """Pause, and play to the next print of the instrument shown."""
+        self.pause()
+        self.lane.step(self.lane.player.step_trade())
+        self._catch_up()
+
+    def back(self) -> None:
+        """Pause, and undo the newest venue message."""
+        self.pause()
+        target = self.lane.message_before()
+        if target >= 0:
+            self.lane.go(seq=target)
+        elif self.start_ns is not None:
+            self.lane.go(seq=0)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Bring the other lanes to the time of the lane shown."""
+        now = self.lane.player.market_ns
+        for lane in self.lanes:
+            if lane is not self.lane and now is not None:
+                lane.go(recv_ns=now)
+
+    def seek(self, ns: int) -> None:
+        """Go to a moment, exactly: the state after the last row at or before it."""
+        first, last = self.start_ns, self.end_ns
+        if first is None or last is None:
+            return
+        ns = max(first, min(ns, last))
+        for lane in self.lanes:
+            lane.go(recv_ns=ns)
+        self._rate.clear()
+
+    def seek_relative(self, seconds: float) -> None:
+        """Go some seconds on or back."""
+        if self.market_ns is not None:
+            self.seek(self.market_ns + int(seconds * 1e9))
+
+    def select(self, index: int) -> bool:
+        """Show another instrument; False where there is none of that number."""
+        if 0 <= index < len(self._places):
+            self.index = index
+            return True
+        return False
+
+    def anchor(self) -> int:
+        """Start a VWAP anchor now; give its slot."""
+        lane, k = self._places[self.index]
+        return lane.session.engines[k].anchor("user")
+
+    def drop_anchor(self, slot: int) -> None:
+        """Remove a user's anchor."""
+        lane, k = self._places[self.index]
+        lane.session.engines[k].drop_anchor(slot)
+
+    # -- the picture ---------------------------------------------------------------------------
+    def snapshot(self, window: Window) -> Snapshot:
+        """Copy what the window asks for."""
+        lane, k = self._places[self.index]
+        self._number += 1
+        session = lane.session
+        return camera.take(session.engines[k], session.instruments[k], window, self._status(lane, k), self._number)
+
+    def _status(self, lane: Lane, k: int) -> StatusPart:
+        engine, instrument, info = lane.session.engines[k], lane.session.instruments[k], lane.source.info
+        now = lane.player.market_ns
+        recording = lane.recording
+        rows = recording.next_seq if recording is not None else 0
+        counters = engine.counters
+        return StatusPart(
+            instrument=instrument.name,
+            instruments=tuple(p.session.instruments[n].symbol for p, n in self._places),
+            index=self.index,
+            source=Path(info.address).name or info.address,
+            mode="REPLAY",
+            tier=info.tier,
+            verification=info.verification,
+            market_ns=now,
+            playing=self.playing,
+            speed=self.speed,
+            ended=self.ended,
+            start_ns=self.start_ns,
+            end_ns=self.end_ns,
+            timeline=self._profile(lane),
+            indexed=1.0 if lane.index_done else (lane.indexed_seq + 1) / rows if rows else 0.0,
+            state=engine.book.state_name,
+            why=engine.book.why,
+            events=engine.events,
+            events_per_s=self._events_per_s(engine.events, now),
+            book_age_ns=_age(engine.book.last_update_ns, now),
+            tape_age_ns=_age(engine.tape.last_ns, now),
+            gaps=counters["gaps"],
+            coalesced=self.coalesced,
+            partial_since_ns=lane.partial_since_ns,
+            notice=self._notice(lane),
+            counters=tuple((name, int(value)) for name, value in counters.items()),
+            utc_offset_s=utc_offset_s(now, instrument.timezone) if now is not None else 0,
+            zone=instrument.timezone,
+        )
+
+    def _notice(self, lane: Lane) -> str:
+        if self.failure:
+            return self.failure
+        if not ready():
+            return failure() or "kernels are being compiled, once on this machine; plain Python until then"
+        if isinstance(lane.source, Growing) and not lane.source.complete:
+            return "reading the rest of the file"
+        if self.ended and not self.playing:
+            return "end of the session"
+        return ""
+
+    def _events_per_s(self, events: int, now: int | None) -> float:
+        if now is None:
+            return 0.0
+        while self._rate and (self._rate[0][0] < now - _RATE_NS or self._rate[-1][0] > now):
+            self._rate.pop(0)
+        self._rate.append((now, events))
+        (then, before), (_, after) = self._rate[0], self._rate[-1]
+        return (after - before) * 1e9 / (now - then) if now > then else 0.0
+
+    def _profile(self, lane: Lane) -> tuple[float, ...]:
+        """Volume over the session's time as far as the background pass has got."""
+        first, last = self.start_ns, self.end_ns
+        count = len(lane.volume)
+        if not count or first is None or last is None or last <= first:
+            return ()
+        key = (id(lane), count, last)
+        if self._timeline[0] != key:
+            taken = np.array(list(lane.volume.items())[:count], dtype=np.int64)
+            place = ((taken[:, 0] * 1_000_000_000 - first) * TIMELINE // (last - first + 1)).clip(0, TIMELINE - 1)
+            volume = np.bincount(place, weights=taken[:, 1].astype(np.float64), minlength=TIMELINE)
+            peak = volume.max() or 1.0
+            self._timeline = (key, tuple((volume / peak).tolist()))
+        return self._timeline[1]
+
+    def close(self) -> None:
+        """Stop the background pass and let go of the sources."""
+        self._stop.set()
+        for lane in self.lanes:
+            lane.player.close()
+            lane.source.close()
+        for thread in self._threads:
+            thread.join(2)
+
+
+def _age(then: int, now: int | None) -> int | None:
+    return None if then == NONE or now is None else max(0, now - then)
+
+
+def open_playback(
+    addresses: Iterable[str],
+    options: OpenOptions | None = None,
+    settings: Config | None = None,
+    *,
+    at: str | None = None,
+    paused: bool = False,
+    speed: float = 1.0,
+) -> Playback:
+    """Open sources for the screen; raise BadInput where one cannot be read. Takes a while: for a thread."""
+    opened = options or OpenOptions()
+    start_background()
+    sources = [as_recording(open_source(address, opened), opened) for address in addresses]
+    try:
+        for source in sources:
+            if isinstance(source, Growing):
+                source.wait(1)
+        playback = Playback(sources, settings)
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+    playback.set_speed(speed)
+    playback.start_index()
+    if at is not None and playback.start_ns is not None:
+        zone = playback.lane.session.instruments[0].timezone
+        playback.seek(parse_time(at, playback.start_ns, zone, place="--at"))
+    if not paused:
+        playback.play()
+    return playback

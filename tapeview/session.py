@@ -1,0 +1,158 @@
+"""The one place where a source meets its engines: step by step, the same for live, replay and scan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.errors import BadInput
+from feeds.events import EVERY, LAST, Events
+from feeds.source import Source
+from tapeview.engine import Engine, EngineSettings
+from tapeview.engine import Outcome as EngineOutcome
+from tapeview.engine.book_view import BookView
+from tapeview.engine.tape_view import TapeView
+from tapeview.engine.vwap_view import VwapView
+
+
+class Outcome(NamedTuple):
+    """What one batch did to one instrument; the arrays are valid until the next step."""
+
+    instrument: int
+    """Which of the session's instruments."""
+    events: Events
+    frame: NDArray[Any]
+    """One FRAME row an event."""
+    trades: NDArray[np.int32]
+    """Rows of the frame that are prints."""
+    touches: NDArray[np.int32]
+    """Rows that changed the best bid or ask."""
+    near: NDArray[np.int32]
+    """Rows that changed a level within the watched depth."""
+    alerts: tuple[object, ...] = ()
+
+
+class Session:
+    """Run a source through one engine an instrument.
+
+    >>> from feeds import open_source
+    >>> with Session(open_source("recordings/quiet-open")) as session:  # doctest: +SKIP
+    ...     for outcome in session.run():
+    ...         outcome.frame
+    """
+
+    def __init__(self, source: Source, settings: EngineSettings | None = None) -> None:
+        self.source = source
+        self.settings = settings or EngineSettings()
+        self.instruments = source.instruments
+        if not self.instruments:
+            raise BadInput(source.info.address, None, "at least one instrument")
+        self.engines = self.fresh_engines()
+        self.seq = -1
+        """Sequence number of the newest row applied, -1 before the first."""
+        self.recv_ns: int | None = None
+        self.first_ns: list[int | None] = [None] * len(self.instruments)
+        """Receive time of each instrument's first row."""
+
+    def fresh_engines(self) -> list[Engine]:
+        """New engines for the instruments, as at the start of the source."""
+        return [Engine(instrument, self.settings) for instrument in self.instruments]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def book(self) -> BookView:
+        """The first instrument's book."""
+        return self.engines[0].book
+
+    @property
+    def tape(self) -> TapeView:
+        """The first instrument's tape."""
+        return self.engines[0].tape
+
+    @property
+    def vwap(self) -> VwapView:
+        """The first instrument's VWAP anchors."""
+        return self.engines[0].vwap
+
+    def step(self, batch: Events) -> list[Outcome]:
+        """Apply a batch; give one outcome for each instrument that has rows in it."""
+        if not len(batch):
+            return []
+        self.seq = int(batch["seq"][-1])
+        newest = int(batch["recv_ns"].max())
+        self.recv_ns = newest if self.recv_ns is None else max(newest, self.recv_ns)
+        if len(self.engines) == 1:
+            if self.first_ns[0] is None:
+                self.first_ns[0] = int(batch["recv_ns"][0])
+            return [_named(0, self.engines[0].apply(batch))]
+        outcomes = []
+        inst = batch["inst"]
+        common = inst == EVERY
+        for index, engine in enumerate(self.engines):
+            rows = batch[(inst == index) | common]
+            if len(rows):
+                if self.first_ns[index] is None and (rows["inst"][0] != EVERY or (rows["inst"] != EVERY).any()):
+                    self.first_ns[index] = int(rows["recv_ns"][int(np.argmax(rows["inst"] != EVERY))])
+                outcomes.append(_named(index, engine.apply(rows)))
+        return outcomes
+
+    def run(self) -> Iterator[Outcome]:
+        """Play the whole source as fast as it goes."""
+        for batch in self.source.batches():
+            yield from self.step(batch)
+
+    def run_until(self, *, recv_ns: int | None = None, seq: int | None = None) -> bool:
+        """Play until the last event at or before a time or sequence number; True where the source went on."""
+        for batch in self.source.batches():
+            cut = cut_at(batch, recv_ns=recv_ns, seq=seq)
+            self.step(batch[:cut])
+            if cut < len(batch):
+                return True
+        return False
+
+    def digest(self) -> str:
+        """A digest of all state, equal whenever the same rows were applied, however they were cut."""
+        if len(self.engines) == 1:
+            return self.engines[0].digest()
+        whole = hashlib.blake2b(digest_size=16)
+        for engine in self.engines:
+            whole.update(engine.digest().encode())
+        return whole.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self.source.close()
+
+
+def cut_at(batch: Events, *, recv_ns: int | None = None, seq: int | None = None) -> int:
+    """How many rows of a batch come at or before a receive time and a sequence number.
+
+    Rows are compared by the greatest receive time so far, so a clock that stepped back cuts nothing short.
+    """
+    cut = len(batch)
+    if recv_ns is not None:
+        cut = int(np.searchsorted(np.maximum.accumulate(batch["recv_ns"]), recv_ns, side="right"))
+    if seq is not None:
+        cut = min(cut, int(np.searchsorted(batch["seq"], seq, side="right")))
+    return cut
+
+
+def message_ends(batch: Events) -> NDArray[np.intp]:
+    """Where venue messages end: the index after each row marked LAST, CLOCK rows left out."""
+    return np.flatnonzero((batch["marks"] & LAST != 0) & (batch["inst"] != EVERY)) + 1
+
+
+def _named(index: int, outcome: EngineOutcome) -> Outcome:
+    return Outcome(index, outcome.events, outcome.frame, outcome.trades, outcome.touches, outcome.near)

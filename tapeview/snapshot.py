@@ -1,0 +1,235 @@
+"""What one frame of screen needs, copied and frozen: widgets read this and nothing else.
+
+A Window is what the screen asks for (which prices, how many rows, which filters); it belongs to the screen.
+`take` answers with a Snapshot whose arrays are copies, so that the engine may go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapeview.format import Scale
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Records = NDArray[Any]
+
+# Marks of a print, as the engine sets them.
+PRINT_HIGH: Final = 1
+"""Made a new session high."""
+PRINT_LOW: Final = 2
+PRINT_BIG: Final = 4
+PRINT_OFF_GRID: Final = 8
+PRINT_BUSTED: Final = 16
+
+# Marks of a ladder row.
+ROW_BEST_BID: Final = 1
+ROW_BEST_ASK: Final = 2
+ROW_LAST: Final = 4
+ROW_HIGH: Final = 8
+ROW_LOW: Final = 16
+ROW_VWAP: Final = 32
+ROW_BAND1: Final = 64
+ROW_BAND2: Final = 128
+ROW_BAND3: Final = 256
+ROW_OFF_GRID: Final = 512
+"""A level between ticks, on a row of its own."""
+ROW_UNKNOWN: Final = 1024
+"""Outside what the source has told of the book: an empty cell means nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the screen asks for."""
+
+    rows: int = 0
+    """Ladder rows; 0 leaves the ladder out."""
+    top: int | None = None
+    """Price of the topmost ladder row in groups (tick // group); None centres on the touch."""
+    group: int = 1
+    """Ticks a ladder row."""
+    recent_s: int = 60
+    """Sliding length of the sold and bought columns."""
+    recent_from_ns: int | None = None
+    """When set, sold and bought count from here instead."""
+    tape_rows: int = 0
+    tape_min_lots: int = 0
+    tape_until: int | None = None
+    """Newest raw print (seq) to show while the tape is held; None follows the market."""
+    tape_merged: bool = True
+    tape_unfold: frozenset[int] = frozenset()
+    """First seq of merged prints whose raw prints are shown."""
+    chart_columns: int = 0
+    chart_s: int = 300
+    """Span of the price and VWAP panel."""
+    anchor: int = 0
+    """VWAP slot shown."""
+    meters: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LadderPart:
+    """The ladder's rows from the highest price down; every array has one entry a row."""
+
+    top: int
+    group: int
+    tick: Ints
+    """Lowest tick of the row."""
+    label: tuple[str, ...]
+    """The row's price as text, thousands apart; an off-grid row has its exact price."""
+    bid: Ints
+    ask: Ints
+    """Lots; 0 where nothing rests."""
+    bid_orders: Ints
+    ask_orders: Ints
+    """Order counts; 0 where the source does not tell."""
+    volume: Ints
+    """Lots traded at the price since the session's start."""
+    sold: Ints
+    bought: Ints
+    """Lots traded at the bid and at the ask within the recent window."""
+    marks: Ints
+    """ROW_ bits."""
+    best_bid: int | None
+    best_ask: int | None
+    last_tick: int | None
+    last_direction: int
+    """+1 up, -1 down, 0 unchanged against the print before it at another price."""
+    last_lots: int
+    last_side: int
+    last_ns: int
+    bar_lots: int
+    """95th percentile of the visible sizes: a full bar."""
+    volume_bar: int
+    recent_since_ns: int
+    has_orders: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TapePart:
+    """Prints, newest first."""
+
+    prints: Records
+    """PRINT records: merged, or raw where unfolded; `depth` tells which."""
+    depth: NDArray[np.int8]
+    """0 a print as merged, 1 a raw print of the unfolded one above it."""
+    newer: int
+    """Prints that arrived after `tape_until`."""
+    min_lots: int
+    big_lots: int
+    """Least size that counts as large (top 2 % of recent prints)."""
+    per_minute: int
+    shown_lots: int
+    """Sum of the shown merged prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartPart:
+    """Price, VWAP and bands over time, oldest first, one entry a column; NaN where nothing is known."""
+
+    start_ns: int
+    column_ns: int
+    close: Floats
+    high: Floats
+    low: Floats
+    """Ticks."""
+    vwap: Floats
+    sigma: Floats
+    """Ticks; the bands are vwap +- 1, 2, 3 sigma."""
+    gap: NDArray[np.bool_]
+    """Columns in which the stream was broken."""
+    anchor: str
+    anchor_slot: int
+    anchors: tuple[str, ...]
+    since_ns: int | None
+    vwap_now: float | None
+    sigma_now: float | None
+    z: float | None
+    """(mid - VWAP) / sigma."""
+    vwap_text: str
+    sigma_text: str
+    valid: bool
+    """At least 30 min old or 5 % of a day, and sigma at least 2 ticks."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetersPart:
+    """Pressure and pace; None where it cannot be known."""
+
+    imbalance: float | None
+    """(bids - asks) / (bids + asks) over the top levels."""
+    levels: int
+    trades: tuple[float | None, float | None, float | None]
+    """(bought - sold) / volume over 5, 15 and 60 s."""
+    pace: tuple[float | None, float | None, float | None]
+    """Prints over 5, 15 and 60 s against the session's own average."""
+    pace_word: str
+    prints_s: tuple[int, int, int]
+    delta: int
+    cvd: tuple[float, ...]
+    """Cumulative delta in lots, a value a few seconds, oldest first."""
+    buy: int
+    sell: int
+    volume: int
+    high: int | None
+    low: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPart:
+    """The truth line and the player's state."""
+
+    instrument: str
+    instruments: tuple[str, ...]
+    index: int
+    source: str
+    mode: str
+    """REPLAY or LIVE."""
+    tier: str
+    verification: str
+    market_ns: int | None
+    playing: bool
+    speed: float
+    """0 stands for as fast as possible."""
+    ended: bool
+    start_ns: int | None
+    end_ns: int | None
+    timeline: tuple[float, ...]
+    """Volume over the session's time, each in 0..1, oldest first; empty until known."""
+    indexed: float
+    """How far the background pass has got, 0..1; seeking is exact up to there."""
+    state: str
+    why: str
+    events: int
+    events_per_s: float
+    book_age_ns: int | None
+    tape_age_ns: int | None
+    gaps: int
+    coalesced: int
+    """Snapshots skipped because the screen was slower than the market."""
+    partial_since_ns: int | None
+    notice: str
+    """One line about the program itself: kernels compiling, source ended, damage found."""
+    counters: tuple[tuple[str, int], ...] = ()
+    utc_offset_s: int = 0
+    """What the market's own time of day is ahead of UTC; times on screen are in it."""
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One frame."""
+
+    number: int
+    window: Window
+    scale: Scale
+    status: StatusPart
+    ladder: LadderPart | None = None
+    tape: TapePart | None = None
+    chart: ChartPart | None = None
+    meters: MetersPart | None = None
+    alerts: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""The terminal: the app, its screens and the widgets that draw snapshots."""

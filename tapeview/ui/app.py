@@ -1,0 +1,161 @@
+"""The terminal program: themes, keys and screens. It knows nothing of markets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from feeds.errors import BadInput
+from tapeview.ui.terminal import Ending, TerminalDriver, require_terminal
+from tapeview.ui.themes import THEMES, from_mapping, variable_defaults
+
+if TYPE_CHECKING:
+    from feeds.source import OpenOptions
+    from tapeview.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlan:
+    """What the program begins with; the command line makes it."""
+
+    addresses: tuple[str, ...] = ()
+    """Sources to open at once; empty shows home."""
+    options: OpenOptions | None = None
+    at: str | None = None
+    """Time to start at, as a person writes it."""
+    paused: bool = False
+    speed: float = 1.0
+    """0 stands for as fast as possible."""
+    theme: str = "dark"
+    settings: Config | None = None
+    """None stands for the defaults."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """Dotted setting -> the file it came from, for messages."""
+
+
+class TapeviewApp(App[None]):
+    """Hold the screens together; what they show is theirs."""
+
+    TITLE = "tapeview"
+    CSS_PATH = Path(__file__).with_name("tapeview.tcss")
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "What the keys do", id="app.help"),
+        Binding("f9", "next_theme", "Next theme", id="app.theme"),
+        Binding("ctrl+p", "command_palette", "Find a command", id="app.palette", priority=True),
+        Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", id="app.suspend"),
+        Binding("ctrl+c,ctrl+q", "leave", "Leave the program", id="app.leave", priority=True),
+    ]
+
+    def __init__(self, plan: StartPlan, ending: Ending | None = None) -> None:
+        self.plan = plan
+        self.ending = ending or Ending()
+        """How signals and Ctrl+C end the program."""
+        self.failure: BadInput | None = None
+        """Why the sources named on the command line could not be opened."""
+        super().__init__(driver_class=TerminalDriver)
+        own = plan.settings.themes if plan.settings is not None else {}
+        foreign = list(self.available_themes)
+        for theme in [*THEMES, *(from_mapping(name, values, place="themes") for name, values in own.items())]:
+            self.register_theme(theme)
+        if plan.theme not in self.available_themes or plan.theme in foreign:
+            ours = [name for name in self.available_themes if name not in foreign]
+            raise BadInput("theme", plan.theme, "one of " + ", ".join(ours))
+        self.theme = plan.theme
+        for name in foreign:
+            self.unregister_theme(name)
+        if plan.settings is not None and plan.settings.keys:
+            from tapeview.ui.keys import check_keymap
+
+            check_keymap(plan.settings.keys, plan.origin)
+            self.set_keymap(plan.settings.keys)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our variables, for a theme that has none of them."""
+        return variable_defaults(dark=self.current_theme.dark)
+
+    def on_mount(self) -> None:
+        """Show home, or the opening of what was asked for."""
+        if self.plan.addresses:
+            from tapeview.ui.screens.opening import OpeningScreen
+
+            self.push_screen(OpeningScreen(self.plan))
+        else:
+            from tapeview.ui.screens.home import HomeScreen
+
+            self.push_screen(HomeScreen(self.plan))
+
+    def leave_screen(self) -> None:
+        """Go back to the screen below, or end where nothing is below."""
+        if self.has_home:
+            self.pop_screen()
+        else:
+            self.exit()
+
+    @property
+    def has_home(self) -> bool:
+        """Whether there is a screen to go back to; the lowest on the stack is Textual's own and empty."""
+        return len(self.screen_stack) > 2
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Everything a key can do here, and the themes."""
+        from tapeview.ui.keys import key_text
+
+        told: set[str] = set()
+        for key, active in screen.active_bindings.items():
+            binding = active.binding
+            if binding.id is None or binding.id in told or not binding.description or binding.id == "app.palette":
+                continue
+            told.add(binding.id)
+            node, action = active.node, binding.action
+            yield SystemCommand(
+                binding.description,
+                binding.key_display or key_text(key),
+                lambda action=action, node=node: self.run_action(action, node),
+            )
+        for name in self.available_themes:
+            yield SystemCommand(f"Theme {name}", "Colours", lambda name=name: setattr(self, "theme", name))
+
+    def fail(self, error: BadInput) -> None:
+        """End because what the command line named cannot be opened; `run` raises the error afterwards."""
+        self.failure = error
+        self.exit(return_code=2)
+
+    def action_help(self) -> None:
+        """Show what the keys do, or put that away again."""
+        from tapeview.ui.screens.help import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        else:
+            self.push_screen(HelpScreen(self.plan.settings.keys if self.plan.settings is not None else {}))
+
+    def action_next_theme(self) -> None:
+        """Go on to the next theme."""
+        names = list(self.available_themes)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+
+    def action_leave(self) -> None:
+        """End the program as the shell's Ctrl+C would; asked twice, at once."""
+        self.ending.request(130)
+
+
+def run(plan: StartPlan) -> int:
+    """Show the program until it is left and give the exit code.
+
+    Raises BadInput where there is no terminal, or where a source, key or theme that was named cannot be used.
+    """
+    require_terminal()
+    ending = Ending()
+    app = TapeviewApp(plan, ending)
+    with ending.signals():
+        app.run()
+    if app.failure is not None:
+        raise app.failure
+    return app.return_code or 0

@@ -1,0 +1,1 @@
+"""Whole screens: what is on them, which keys they have, and how panels are given their snapshots."""

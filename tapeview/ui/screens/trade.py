@@ -1,0 +1,428 @@
+"""The trade screen: panels around one player. It owns the frame timer and what the keys do to time."""
+
+from __future__ import annotations
+
+import bisect
+import gc
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
+
+from feeds.errors import BadInput
+from tapeview import bundled
+from tapeview import format as text
+from tapeview.snapshot import Snapshot, Window
+from tapeview.ui.background import beside
+from tapeview.ui.screens._pace import Orders, Pulse
+from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
+from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets.card import Card
+from tapeview.ui.widgets.ladder import Ladder
+from tapeview.ui.widgets.meters import Meters
+from tapeview.ui.widgets.status import KeysLine, TruthLine
+from tapeview.ui.widgets.tape import Tape
+from tapeview.ui.widgets.timeline import Timeline
+from tapeview.ui.widgets.vwap import SPANS, Chart
+
+if TYPE_CHECKING:
+    from tapeview.config import ScreenSettings
+    from tapeview.playback import Playback
+    from tapeview.ui.app import TapeviewApp
+
+PANELS: Final[tuple[type[Panel], ...]] = (Ladder, Tape, Chart)
+"""Panels that can have the keys."""
+LAYOUTS: Final = {"f5": "all", "f6": "flow", "f7": "chart", "f8": "ladder"}
+"""Everything · ladder and tape · ladder and chart · ladder alone."""
+HINTS: Final[dict[type[Panel], tuple[tuple[str, str, int], ...]]] = {
+    Ladder: (
+        ("ladder.up ladder.down", "price", 1),
+        ("ladder.centre", "centre", 2),
+        ("ladder.coarser ladder.finer", "group", 6),
+    ),
+    Tape: (
+        ("tape.up tape.down", "hold", 1),
+        ("tape.unfold", "unfold", 2),
+        ("tape.filter-up tape.filter-down", "filter", 3),
+    ),
+    Chart: (("chart.longer chart.shorter", "span", 1), ("chart.slot", "anchor", 2)),
+}
+"""Ids of the keys told on the bottom line while a panel has them, a word for each, and its rank: the last go first."""
+HINTS_ALWAYS: Final = (
+    ("replay.pause", "pause", 1),
+    ("replay.event", "event", 3),
+    ("replay.trade", "trade", 7),
+    ("replay.slower replay.faster", "speed", 3),
+    ("replay.left replay.right", "10 s", 8),
+    ("replay.goto", "go to", 4),
+    ("screen.next", "panel", 5),
+    ("app.help", "help", 0),
+    ("screen.leave", "back", 0),
+)
+FIRST_OWN_ANCHOR: Final = 2
+"""Slot of the first VWAP anchor that is not the session's or the day's."""
+LEAST_COLUMNS: Final = 60
+LEAST_ROWS: Final = 16
+_SETTLE_NS: Final = 1_500_000_000
+"""After the last change frames go on this long, so that what lit up settles."""
+_LEAP_NS: Final = 250_000_000
+"""Longest time that one frame lets pass for the market."""
+_BACKLOG: Final = 3
+"""Writes a terminal may be behind before frames are left out."""
+_SAID_S: Final = 4.0
+_BAD_S: Final = 30.0
+
+
+class TradeScreen(Screen[None]):
+    """Show one player's market and drive it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "Play or pause", id="replay.pause"),
+        Binding("full_stop", "step_event", "One event on", id="replay.event"),
+        Binding("greater_than_sign", "step_trade", "One trade on", id="replay.trade"),
+        Binding("comma", "back", "One event back", id="replay.back"),
+        Binding("left_square_bracket", "slower", "Slower", id="replay.slower"),
+        Binding("right_square_bracket", "faster", "Faster", id="replay.faster"),
+        Binding("left", "seek_by(-10)", "10 s back", id="replay.left"),
+        Binding("right", "seek_by(10)", "10 s on", id="replay.right"),
+        Binding("shift+left", "seek_by(-60)", "A minute back", id="replay.minute-back"),
+        Binding("shift+right", "seek_by(60)", "A minute on", id="replay.minute-on"),
+        Binding("g", "go_to", "Go to a time", id="replay.goto"),
+        Binding("m", "bookmark", "Set or take away a bookmark", id="replay.bookmark"),
+        Binding("apostrophe", "bookmarked(1)", "Next bookmark", id="replay.next-bookmark"),
+        Binding("quotation_mark", "bookmarked(-1)", "Previous bookmark", id="replay.previous-bookmark"),
+        Binding("v", "anchor", "Anchor a VWAP here", id="replay.anchor"),
+        Binding("V", "drop_anchor", "Drop the anchor shown", id="replay.drop-anchor"),
+        Binding("tab", "app.focus_next", "Next panel", id="screen.next"),
+        Binding("shift+tab", "app.focus_previous", "Previous panel", id="screen.previous"),
+        Binding("z", "zoom", "This panel alone, and back", id="screen.zoom"),
+        Binding("f5", "layout('all')", "Everything", id="screen.layout-all"),
+        Binding("f6", "layout('flow')", "Ladder and tape", id="screen.layout-flow"),
+        Binding("f7", "layout('chart')", "Ladder and chart", id="screen.layout-chart"),
+        Binding("f8", "layout('ladder')", "Ladder alone", id="screen.layout-ladder"),
+        Binding("alt+1", "instrument(1)", "Instrument 1 to 9", key_display="Alt+1…9", id="screen.instrument1"),
+        *(Binding(f"alt+{n}", f"instrument({n})", id=f"screen.instrument{n}") for n in range(2, 10)),
+        Binding("escape", "back_out", "Close what is open", id="screen.escape"),
+        Binding("q", "leave", "Leave this session", id="screen.leave"),
+    ]
+
+    def __init__(
+        self,
+        playback: Playback,
+        settings: ScreenSettings | None = None,
+        *,
+        last: bundled.Last | None = None,
+        timed: bool = True,
+    ) -> None:
+        """`timed=False` leaves the frames to the caller, for pictures and tests."""
+        super().__init__()
+        self._timed = timed
+        self.playback = playback
+        self.bookmarks: list[int] = []
+        """Market times in ns, ascending."""
+        self.shown: Snapshot | None = None
+        """The newest snapshot on the screen."""
+        self.layout_name = "all"
+        self._settings = settings
+        self._last = last
+        self._window = Window()
+        self._orders = Orders()
+        self._pulse = Pulse(settings.fps if settings is not None else 30)
+        self._clock_ns = time.monotonic_ns()
+        self._changed_ns = 0
+        self._wanted = True
+        self._zoomed: Panel | None = None
+        self._said_until = 0.0
+
+    def compose(self) -> ComposeResult:
+        """Truth line, timeline, panels side by side, the bottom line."""
+        yield TruthLine(id="truth")
+        yield Timeline(id="timeline")
+        with Horizontal(id="body"):
+            yield Ladder(id="ladder")
+            yield Tape(id="tape", ruled=True)
+            with Vertical(id="side"):
+                yield Chart(id="chart", ruled=True)
+                yield Meters(id="meters", ruled=True)
+        yield Meters(id="meters-line")
+        yield Card(id="card")
+        with Horizontal(id="goto"):
+            yield Static(" go to ", id="goto-label")
+            yield Input(placeholder="09:45  09:45:12.250  +90s  an ISO time", id="goto-field", compact=True)
+            yield Static("", id="goto-error")
+        yield KeysLine(id="keys")
+
+    def on_mount(self) -> None:
+        """Start the frames."""
+        for meters in self.query(Meters):
+            meters.can_focus = False  # it has no keys of its own
+        if self._settings is not None:
+            self._apply(self._settings)
+        self.query_one(Ladder).focus()
+        if self._timed:
+            self.set_interval(self._pulse.period_ns / 1e9, self.frame)
+        # What lives as long as the program need not be looked at again and again between frames.
+        gc.freeze()
+
+    def _apply(self, settings: ScreenSettings) -> None:
+        self.query_one(Ladder).mode = settings.recentre
+        self.query_one(Tape).min_lots = settings.tape_min_lots
+        fitting = [n for n, (seconds, _) in enumerate(SPANS) if seconds >= settings.chart_s]
+        self.query_one(Chart).span = fitting[0] if fitting else len(SPANS) - 1
+
+    async def on_unmount(self) -> None:
+        """Remember where it was left, and let go of the source."""
+        if self._last is not None:
+            bundled.remember(bundled.Last(self._last.address, self._last.title, self.playback.market_ns))
+        await beside(self.playback.close)
+
+    # -- frames --------------------------------------------------------------------------------------
+    @property
+    def panels(self) -> list[Panel]:
+        """The panels that can be seen."""
+        return [p for p in self.query(Panel) if p.display and p.size and all(a.display for a in p.ancestors)]
+
+    def frame(self) -> None:
+        """Let the market go on to now and show it, where something changed and the terminal keeps up."""
+        now = time.monotonic_ns()
+        passed = self._pulse.beat(now)
+        if self._orders.busy:
+            return
+        # A program that was stopped or held up goes on where it was, instead of leaping over the market.
+        self._clock_ns += min(passed, _LEAP_NS)
+        try:
+            if self.playback.tick(self._clock_ns):
+                self._changed_ns = now
+        except BadInput as error:
+            self.playback.pause()
+            self.say(str(error), bad=True)
+        if self._said_until and time.monotonic() > self._said_until:
+            self.say("")
+        if not (self.is_current or isinstance(self.app.screen, ModalScreen)):
+            return
+        window = self._ask()
+        if not self._wanted and window == self._window and now - self._changed_ns > _SETTLE_NS:
+            return
+        if terminal_backlog(self.app) > _BACKLOG:
+            self._pulse.skip()
+            return
+        redraw_if_dropped(self.app)
+        self._wanted = False
+        self._window = window
+        self.playback.coalesced = self._pulse.coalesced
+        self.shown = snapshot = self.playback.snapshot(window)
+        for panel in self.panels:
+            panel.show(snapshot)
+
+    def _ask(self) -> Window:
+        panels = self.panels
+        window = Window(meters=any(isinstance(panel, Meters | Card) for panel in panels))
+        for panel in panels:
+            try:
+                window = panel.ask(window)
+            except Exception as error:
+                panel.error = error
+        return window
+
+    def say(self, words: str, *, bad: bool = False) -> None:
+        """Show a sentence on the bottom line for a moment, a fault for longer; none takes it away."""
+        self._said_until = time.monotonic() + (_BAD_S if bad else _SAID_S) if words else 0.0
+        self.query_one(KeysLine).set_message(words)
+
+    # -- size ----------------------------------------------------------------------------------------
+    def on_resize(self, event: Resize) -> None:
+        """Take the composition that fits."""
+        width, height = event.size
+        tiny = width < LEAST_COLUMNS or height < LEAST_ROWS
+        self.set_class(tiny, "tiny")
+        self.set_class(not tiny and (width < 100 or height < 28), "small")
+        self.set_class(not tiny and width >= 160 and height >= 40, "large")
+        self._wanted = True
+        self._hint()
+
+    # -- time ----------------------------------------------------------------------------------------
+    def _now(self, call: Any, *args: Any) -> None:
+        self._orders.now(call, *args)
+        self._wanted = True
+
+    def _later(self, call: Any, *args: Any) -> None:
+        if self._orders.later(call, *args):
+            self.run_worker(self._run_orders(), name="orders")
+
+    async def _run_orders(self) -> None:
+        await self._orders.run(lambda error: self.say(str(error), bad=True))
+        self._wanted = True
+
+    def action_pause(self) -> None:
+        """Play or pause; at the end, from the start again."""
+        if self.playback.ended:
+            self._later(self.playback.toggle)
+        else:
+            self._now(self.playback.toggle)
+
+    def action_step_event(self) -> None:
+        """Go on by one venue message."""
+        self._now(self.playback.step_event)
+
+    def action_step_trade(self) -> None:
+        """Go on to the next print."""
+        self._later(self.playback.step_trade)
+
+    def action_back(self) -> None:
+        """Go back by one venue message."""
+        self._later(self.playback.back)
+
+    def action_slower(self) -> None:
+        """Play at the next lower speed."""
+        self._now(self.playback.slower)
+
+    def action_faster(self) -> None:
+        """Play at the next higher speed."""
+        self._now(self.playback.faster)
+
+    def action_seek_by(self, seconds: int) -> None:
+        """Go on or back by seconds of market time."""
+        self._later(self.playback.seek_relative, seconds)
+
+    def action_anchor(self) -> None:
+        """Anchor a VWAP at this moment and show it."""
+
+        def anchor() -> None:
+            self.query_one(Chart).slot = self.playback.anchor()
+
+        self._now(anchor)
+
+    def action_drop_anchor(self) -> None:
+        """Take away the anchor that is shown, where it is one of the user's own."""
+        slot = self.shown.window.anchor if self.shown is not None else 0
+        if slot >= FIRST_OWN_ANCHOR:
+            self._now(self.playback.drop_anchor, slot)
+
+    def action_instrument(self, number: int) -> None:
+        """Show another instrument."""
+        if self.shown is not None and number <= len(self.shown.status.instruments):
+            self._now(self.playback.select, number - 1)
+
+    def action_bookmark(self) -> None:
+        """Set a bookmark at this moment, or take the one here away."""
+        now = self.playback.market_ns
+        if now is None:
+            return
+        at = bisect.bisect_left(self.bookmarks, now)
+        if at < len(self.bookmarks) and self.bookmarks[at] == now:
+            del self.bookmarks[at]
+            self.say(f"bookmark at {text.clock(now)} taken away")
+        else:
+            self.bookmarks.insert(at, now)
+            self.say(f"bookmark {at + 1} of {len(self.bookmarks)} at {text.clock(now)}")
+
+    def action_bookmarked(self, step: int) -> None:
+        """Go to the next bookmark, or with -1 to the previous."""
+        now = self.playback.market_ns
+        if not self.bookmarks or now is None:
+            self.say("no bookmark yet: m sets one")
+            return
+        if step > 0:
+            at = bisect.bisect_right(self.bookmarks, now) % len(self.bookmarks)
+        else:
+            at = bisect.bisect_left(self.bookmarks, now) - 1
+        self.say(f"bookmark {at % len(self.bookmarks) + 1} of {len(self.bookmarks)}")
+        self._later(self.playback.seek, self.bookmarks[at])
+
+    def on_timeline_seek(self, event: Timeline.Seek) -> None:
+        """Go to the time that was clicked."""
+        self._later(self.playback.seek, event.market_ns)
+
+    # -- go to ---------------------------------------------------------------------------------------
+    def action_go_to(self) -> None:
+        """Ask for a time in the bottom line; the market goes on meanwhile."""
+        self.set_class(True, "asking")
+        self.query_one("#goto-error", Static).update("")
+        field = self.query_one("#goto-field", Input)
+        field.value = ""
+        field.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go to the time that was written, or say what is wrong with it."""
+        from tapeview.playback import parse_time
+
+        event.stop()
+        try:
+            zone = self.shown.status.zone if self.shown is not None else "UTC"
+            target = parse_time(event.value, self.playback.start_ns or 0, zone)
+        except BadInput as error:
+            self.query_one("#goto-error", Static).update(Content.styled(f" {error.expected}", "$error"))
+            return
+        self._close_goto()
+        self._later(self.playback.seek, target)
+
+    def _close_goto(self) -> None:
+        self.set_class(False, "asking")
+        self.query_one(Ladder).focus()
+
+    # -- hints ---------------------------------------------------------------------------------------
+    def on_descendant_focus(self) -> None:
+        """Tell the keys of the panel that has them."""
+        self._hint()
+
+    def _hint(self) -> None:
+        from tapeview.ui.keys import actions
+
+        panel = self.focused
+        keymap = self.app._keymap
+        known = {a.id: a for a in actions([type(self.app), TradeScreen, *PANELS], keymap)}
+        own = next((hints for kind, hints in HINTS.items() if isinstance(panel, kind)), ())
+        ranked = [
+            (rank, "".join(known[name].shown.split()[0] for name in ids.split()), words)
+            for ids, words, rank in (*own, *HINTS_ALWAYS)
+        ]
+        while ranked and sum(len(key) + len(words) + 3 for _, key, words in ranked) >= self.size.width:
+            ranked.remove(max(reversed(ranked), key=lambda hint: hint[0]))
+        self.query_one(KeysLine).set_hints(tuple((key, words) for _, key, words in ranked))
+
+    # -- panels --------------------------------------------------------------------------------------
+    def action_zoom(self) -> None:
+        """Give the focused panel the whole body, or give the others their places back."""
+        panel = self.focused
+        if self._zoomed is not None:
+            self._zoom(None)
+        elif isinstance(panel, Panel) and self.query_one("#body") in panel.ancestors:
+            self._zoom(panel)
+
+    def _zoom(self, panel: Panel | None) -> None:
+        self._zoomed = panel
+        self.set_class(panel is not None, "zoomed")
+        for other in self.query(Panel):
+            other.set_class(other is panel, "zoom")
+        self.query_one("#side").set_class(panel is not None and self.query_one("#side") in panel.ancestors, "zoom")
+        self._wanted = True
+
+    def action_layout(self, name: str) -> None:
+        """Take one of the layouts."""
+        self._zoom(None)
+        self.layout_name = name
+        for other in LAYOUTS.values():
+            self.set_class(other == name, f"layout-{other}")
+        focused = self.focused
+        if focused is None or not all(a.display for a in [focused, *focused.ancestors]):
+            self.query_one(Ladder).focus()
+        self._wanted = True
+
+    def action_back_out(self) -> None:
+        """Close the go-to line, or undo the zoom."""
+        if self.has_class("asking"):
+            self._close_goto()
+        elif self._zoomed is not None:
+            self._zoom(None)
+        else:
+            self.say("")
+
+    def action_leave(self) -> None:
+        """Go back home, or out where there is no home."""
+        cast("TapeviewApp", self.app).leave_screen()

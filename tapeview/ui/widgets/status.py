@@ -1,0 +1,137 @@
+"""The truth line at the top and the keys line at the bottom: what is played, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tapeview import format as text
+from tapeview.snapshot import Snapshot, StatusPart
+from tapeview.ui.widgets._palette import Row, Run
+from tapeview.ui.widgets._panel import Panel
+
+BADGES: Final = {
+    "live": (" LIVE ✓ ", "bid bold"),
+    "syncing": (" … SYNCING ", "stale bold"),
+    "stale": (" ░ STALE ░ ", "alert-act bold reverse"),
+    "crossed": (" ✗ CROSSED ", "alert-act bold reverse"),
+    "auction": (" ◇ AUCTION ", "alert-info bold"),
+    "halted": (" ■ HALTED ", "alert-warn bold reverse"),
+}
+"""Text and style of a book's state: each differs in letters and in shape."""
+
+Piece = tuple[int, list[Run]]
+"""A part of the line and its rank: the highest ranks go first where there is no room."""
+
+
+class TruthLine(Panel, can_focus=False):
+    """Instrument, player and clock on the left, the state of book and tape on the right."""
+
+    DEFAULT_CSS = """
+    TruthLine { height: 1; }
+    """
+
+    def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
+        """Draw the line, leaving out the least important where it is too long."""
+        status = snapshot.status
+        return [_join(_player(status), _truth(status), width)]
+
+
+def speed_words(speed: float) -> str:
+    """Write a speed: `4x`, `0.25x`, `max` for as fast as possible."""
+    return "max" if speed == 0 else f"{speed:g}x"
+
+
+def _player(status: StatusPart) -> list[Piece]:
+    name = text.clean(status.instrument)
+    pieces: list[Piece] = [(1, [(f" {name} ", "loud bold")])]
+    if len(status.instruments) > 1:
+        pieces.append((6, [(f"{status.index + 1}/{len(status.instruments)} ", "dim")]))
+    if status.source:
+        pieces.append((9, [(f" {text.clean(status.source)}", "dim")]))
+    if status.ended:
+        pieces.append((2, [("  ■ ended", "last bold")]))
+    elif status.mode == "LIVE":
+        pieces.append((2, [("  ● live", "text")]))
+    elif status.playing:
+        pieces.append((2, [(f"  ▶ {speed_words(status.speed)}", "text")]))
+    else:
+        pieces.append((2, [(f"  ‖ paused {speed_words(status.speed)}", "last bold")]))
+    pieces.append((1, [(f"  {text.clock(status.market_ns, offset_s=status.utc_offset_s)}", "text")]))
+    return pieces
+
+
+def _truth(status: StatusPart) -> list[Piece]:
+    badge, style = BADGES.get(status.state, (f" {text.clean(status.state).upper()} ", "alert-warn bold"))
+    pieces: list[Piece] = []
+    if status.partial_since_ns is not None:
+        since = text.clock(status.partial_since_ns, millis=False, offset_s=status.utc_offset_s)
+        pieces.append((2, [(f"partial since {since}  ", "alert-warn")]))
+    pieces.append((0, [(badge, style)]))
+    if status.verification or status.tier:
+        pieces.append((8, [(f" {text.clean(status.verification or status.tier)}", "dim")]))
+    pieces.append((3, [("  book ", "dim"), (text.duration(status.book_age_ns).rjust(5), "text")]))
+    pieces.append((4, [("  tape ", "dim"), (text.duration(status.tape_age_ns).rjust(5), "text")]))
+    pieces.append((3, [("  gaps ", "dim"), (str(status.gaps), "alert-warn bold" if status.gaps else "text")]))
+    if status.coalesced:
+        pieces.append((7, [("  skipped ", "dim"), (str(status.coalesced), "text")]))
+    pieces.append((6, [(f"  {text.rate(status.events_per_s).rjust(4)} ev/s ", "dim")]))
+    return pieces
+
+
+def _join(left: list[Piece], right: list[Piece], width: int) -> Row:
+    def length(pieces: list[Piece]) -> int:
+        return sum(len(run[0]) for _, runs in pieces for run in runs)
+
+    while (over := length(left) + length(right) - width) > 0:
+        worst = max([*left, *right], key=lambda piece: piece[0])
+        side = left if worst in left else right
+        if worst[0] <= 1:
+            # Only the name, the clock and the badge are left: the name gives way.
+            words, style = left[0][1][0]
+            keep = max(4, len(words) - over)
+            left[0] = (1, [(words[: keep - 2] + "… " if keep < len(words) else words, style)])
+            break
+        side.remove(worst)
+    gap = width - length(left) - length(right)
+    middle: list[Run] = [(" " * gap, "text")] if gap > 0 else []
+    return (*(run for _, runs in left for run in runs), *middle, *(run for _, runs in right for run in runs))
+
+
+class KeysLine(Panel, can_focus=False):
+    """The keys that matter now, and on the right what the program has to say: a message, its notice, the last alert."""
+
+    DEFAULT_CSS = """
+    KeysLine { height: 1; }
+    """
+
+    def __init__(self, *, name: str | None = None, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(name=name or "keys", id=id)
+        self._hints: tuple[tuple[str, str], ...] = ()
+        self._message = ""
+
+    def set_hints(self, hints: tuple[tuple[str, str], ...]) -> None:
+        """Show these (key, words) pairs, the most important first."""
+        if hints != self._hints:
+            self._hints = hints
+            self.redraw()
+
+    def set_message(self, message: str) -> None:
+        """Show a line on the right until another replaces it; empty for none."""
+        if message != self._message:
+            self._message = message
+            self.redraw()
+
+    def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
+        """Draw as many hints as fit beside the message."""
+        message = text.clean(self._message or snapshot.status.notice or "".join(snapshot.alerts[-1:]))
+        message = f"{message[: max(0, width - 2)]} " if message else ""
+        runs: list[Run] = [(" ", "dim")]
+        used = 1
+        for key, words in self._hints:
+            length = len(key) + 1 + len(words) + 2
+            if used + length + len(message) > width:
+                break
+            runs += [(key, "text bold"), (f" {words}  ", "dim")]
+            used += length
+        runs.append((message.rjust(width - used), "alert-info"))
+        return [tuple(runs)]

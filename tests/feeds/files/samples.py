@@ -1,0 +1,308 @@
+"""Small good files of every foreign format, made here, none of them real data."""
+
+from __future__ import annotations
+
+import bz2
+import datetime as dt
+import gzip
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import zstandard
+
+START_NS = 1_367_847_000_000_000_000
+
+
+def lobster(folder: Path) -> Path:
+    """A day of 400 messages of one stock with its book file, 5 levels a side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(11)
+    orders: dict[int, list[int]] = {}
+    books = {1: {}, -1: {}}
+    for at in range(1, 6):
+        for side in (1, -1):
+            books[side][1_000_000 - side * at * 100] = 50 * at
+    messages, rows, time_ns, serial = [], [], 34_200 * 10**9, 100
+    for _ in range(400):
+        time_ns += draw.randrange(1, 10**8)
+        kind = draw.choice((1, 1, 1, 2, 3, 4, 5)) if len(orders) > 20 else 1
+        if kind == 1:
+            side = draw.choice((1, -1))
+            price, size = 1_000_000 - side * draw.randrange(1, 5) * 100, draw.randrange(1, 9) * 10
+            serial += 1
+            orders[serial] = [side, price, size]
+            books[side][price] = books[side].get(price, 0) + size
+            line = (1, serial, size, price, side)
+        elif kind == 5:
+            side = draw.choice((1, -1))
+            line = (5, 0, draw.randrange(1, 50), 1_000_000 + draw.choice((-50, 0, 50)), side)
+        else:
+            order = draw.choice(sorted(orders))
+            side, price, left = orders[order]
+            size = left if kind == 3 else draw.randrange(1, left + 1)
+            orders[order][2] -= size
+            if not orders[order][2]:
+                del orders[order]
+            books[side][price] -= size
+            if not books[side][price]:
+                del books[side][price]
+            line = (kind, order, size, price, side)
+        messages.append(f"{time_ns // 10**9}.{time_ns % 10**9:09d}," + ",".join(map(str, line)))
+        asks, bids = sorted(books[-1].items())[:5], sorted(books[1].items(), reverse=True)[:5]
+        asks += [(9999999999, 0)] * (5 - len(asks))
+        bids += [(-9999999999, 0)] * (5 - len(bids))
+        rows.append(",".join(f"{a},{x},{b},{y}" for (a, x), (b, y) in zip(asks, bids, strict=True)))
+    stem = "TEST_2013-05-06_34200000_57600000"
+    (folder / f"{stem}_message_5.csv").write_text("\n".join(messages) + "\n")
+    (folder / f"{stem}_orderbook_5.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def bitstamp_log(folder: Path) -> Path:
+    """A log of some 500 lines, compressed, whose snapshots always agree."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(12)
+    orders: dict[int, list[int]] = {}
+    lines, now, serial, trades = [], START_NS // 10**6, 5_000, 70
+
+    def put(event: str, **body: object) -> None:
+        lines.append(f"{now} {event} ".encode() + msgspec.json.encode(body))
+
+    def order(event: str, one: int, left: int) -> None:
+        side, price, _ = orders[one]
+        put(
+            f"order_{event}", price=f"{price / 100:.2f}", amount=f"{left / 1e8:.8f}", datetime=str(now // 1000),
+            id=one, order_type=side,
+        )  # fmt: skip
+
+    for at in range(450):
+        now += draw.randrange(1, 900)
+        if len(orders) < 12 or draw.random() < 0.5:
+            serial += 1
+            side = draw.randrange(2)
+            price = 10_000 + (1 if side else -1) * draw.randrange(3, 40)
+            orders[serial] = [side, price, draw.randrange(1, 10**9)]
+            order("created", serial, orders[serial][2])
+        elif draw.random() < 0.3:
+            one = draw.choice(sorted(orders))
+            taken = draw.randrange(1, orders[one][2] + 1)
+            orders[one][2] -= taken
+            order("changed" if orders[one][2] else "deleted", one, orders[one][2])
+            trades += 1
+            put("trade", price=orders[one][1] / 100, amount=taken / 1e8, id=trades)
+            if not orders[one][2]:
+                del orders[one]
+        else:
+            one = draw.choice(sorted(orders))
+            order("deleted", one, orders[one][2])
+            del orders[one]
+        if at % 9 == 8:
+            sides = []
+            for side in (0, 1):
+                levels: dict[int, int] = {}
+                for of, price, left in orders.values():
+                    if of == side:
+                        levels[price] = levels.get(price, 0) + left
+                best = sorted(levels.items(), reverse=not side)[:20]
+                sides.append([(f"{price / 100:.2f}", f"{left / 1e8:.8f}") for price, left in best])
+            put("order_book", bids=sides[0], asks=sides[1])
+    path = folder / "2013-05-06.log.bz2"
+    path.write_bytes(bz2.compress(b"\n".join(lines) + b"\n"))
+    return path
+
+
+def standx(folder: Path, *, rows: int = 300, text: bool = False) -> Path:
+    """Books of 4 levels a side, every third a repetition, and trades of both sides."""
+    import polars as pl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(13)
+    start = dt.datetime(2024, 5, 6, tzinfo=dt.UTC)
+    books, trades, middle, now = [], [], 5_000, start
+
+    def number(value: int, decimals: int) -> object:
+        return f"{value / 10**decimals:.{decimals}f}" if text else value / 10**decimals
+
+    for at in range(rows):
+        now += dt.timedelta(microseconds=draw.randrange(1, 200_000))
+        times = {"timestamp": now - dt.timedelta(milliseconds=200), "received_at": now, "symbol": "TEST-USD"}
+        if at % 3 or not books:
+            middle += draw.randrange(-2, 3)
+            book = {}
+            for side, sign in (("bid", -1), ("ask", 1)):
+                ticks = [middle + sign * step for step in sorted(draw.sample(range(1, 9), 4))]
+                book[f"{side}_prices"] = [number(tick, 1) for tick in ticks]
+                book[f"{side}_quantities"] = [number(draw.randrange(1, 400), 3) for _ in ticks]
+        books.append(times | book)
+        if draw.random() < 0.4:
+            buy = draw.random() < 0.5
+            trades.append(
+                times | {"price": number(middle, 1), "quantity": number(draw.randrange(1, 50), 3)}
+                | {"side": "BUY" if buy else "SELL", "is_buyer_taker": buy}
+            )  # fmt: skip
+    pl.DataFrame(books).write_parquet(folder / "orderbook_TEST-USD_2024-05-06_00.parquet")
+    pl.DataFrame(trades).write_parquet(folder / "trades_TEST-USD_2024-05-06_00.parquet")
+    return folder
+
+
+def dbn_metadata(
+    schema: str | None = "mbo", symbols: dict[str, int] | None = None, dataset: str = "GLBX.MDP3"
+) -> bytes:
+    """The head of a DBN file."""
+    import databento_dbn as dbn
+
+    day = dt.date(2013, 5, 6)
+    mappings = [
+        SimpleNamespace(
+            raw_symbol=name,
+            intervals=[SimpleNamespace(start_date=day, end_date=day + dt.timedelta(days=1), symbol=str(number))],
+        )
+        for name, number in (symbols or {"MESM3": 7}).items()
+    ]
+    return dbn.Metadata(
+        dataset=dataset, start=START_NS, stype_in=dbn.SType.RAW_SYMBOL, stype_out=dbn.SType.INSTRUMENT_ID,
+        schema=dbn.Schema.from_str(schema) if schema else None, symbols=list(symbols or {"MESM3": 7}),
+        mappings=mappings,
+    ).encode()  # fmt: skip
+
+
+def databento(folder: Path) -> Path:
+    """An mbo file of one instrument: a snapshot, then orders, changes, cancels and executions."""
+    import databento_dbn as dbn
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(14)
+    records, orders, serial, now = [], {}, 900, START_NS
+
+    def put(action: str, side: str, tick: int, size: int, order: int, flags: int = 128) -> None:
+        records.append(
+            bytes(
+                dbn.MBOMsg(
+                    1, 7, now - 10_000, order, tick * 250_000_000, size, dbn.Action.from_str(action),
+                    dbn.Side.from_str(side), now, flags=flags, sequence=len(records) + 1,
+                )
+            )
+        )  # fmt: skip
+
+    put("R", "N", 0, 0, 0, 32)
+    for at in range(20):
+        serial += 1
+        side = "BA"[at % 2]
+        orders[serial] = [side, 20_000 + (-1 if side == "B" else 1) * (1 + at // 4), 1 + at]
+        put("A", *orders[serial], serial, 160 if at == 19 else 32)
+    for _ in range(300):
+        now += draw.randrange(1, 10**8)
+        choice = draw.random()
+        if len(orders) < 15 or choice < 0.45:
+            serial += 1
+            side = draw.choice("BA")
+            orders[serial] = [side, 20_000 + (-1 if side == "B" else 1) * draw.randrange(1, 8), draw.randrange(1, 20)]
+            put("A", *orders[serial], serial)
+            continue
+        one = draw.choice(sorted(orders))
+        side, tick, size = orders[one]
+        if choice < 0.7:
+            put("C", side, tick, size, one)
+            del orders[one]
+        elif choice < 0.85:
+            orders[one] = [side, tick, draw.randrange(1, 20)]
+            put("M", *orders[one], one)
+        else:
+            taken = draw.randrange(1, size + 1)
+            put("T", "A" if side == "B" else "B", tick, taken, 0, 0)
+            put("F", side, tick, taken, one, 0)
+            put("C", side, tick, taken, one)
+            orders[one][2] -= taken
+            if not orders[one][2]:
+                del orders[one]
+    path = folder / "test.mbo.dbn.zst"
+    path.write_bytes(zstandard.compress(dbn_metadata() + b"".join(records)))
+    return path
+
+
+def _binance_session() -> list[tuple[int, bytes]]:
+    """A snapshot, then a chain of depth messages and trades of one spot symbol, with their receive times."""
+    draw = random.Random(15)
+    update, now, trades = 1_000, START_NS, 0
+    book = {
+        "lastUpdateId": update,
+        "bids": [[f"{100 - at / 100:.2f}", "1.500"] for at in range(1, 31)],
+        "asks": [[f"{100 + at / 100:.2f}", "2.500"] for at in range(1, 31)],
+    }
+    frames = [(now, msgspec.json.encode(book))]
+
+    def put(stream: str, data: dict[str, object]) -> None:
+        frames.append((now, msgspec.json.encode({"stream": f"testusdt@{stream}", "data": data})))
+
+    def level(side: int) -> list[str]:
+        return [f"{100 + side * draw.randrange(1, 30) / 100:.2f}", f"{draw.randrange(0, 300) / 1000:.3f}"]
+
+    for at in range(200):
+        now += draw.randrange(1, 10**5) * 1000
+        event = {"E": now // 10**6, "s": "TESTUSDT"}
+        first, update = update + 1, update + draw.randrange(1, 5)
+        bids, asks = [level(-1) for _ in range(draw.randrange(3))], [level(1) for _ in range(draw.randrange(3))]
+        put("depth@100ms", {"e": "depthUpdate", **event, "U": first, "u": update, "b": bids, "a": asks})
+        if at % 4 == 0:
+            trades += 1
+            price = level(draw.choice((-1, 1)))[0]
+            times = {"T": now // 10**6, "m": at % 8 == 0}
+            put("trade", {"e": "trade", **event, "t": trades, "p": price, "q": "0.250", **times})
+    return frames
+
+
+def binance_capture(folder: Path) -> Path:
+    """A session as `<local ns> <json>` lines, compressed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "testusdt_20130506.gz"
+    lines = [b"%d %s" % frame for frame in _binance_session()]
+    path.write_bytes(gzip.compress(b"\n".join(lines) + b"\n", mtime=0))
+    return path
+
+
+def venue_capture(folder: Path) -> Path:
+    """The same session with its header, the listing of instruments and the connection, compressed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = _binance_session()
+    filters = [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "9999.00", "tickSize": "0.01"},
+        {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "9999.000", "stepSize": "0.001"},
+    ]
+    listing = {
+        "symbols": [
+            {"symbol": "TESTUSDT", "status": "TRADING", "baseAsset": "TEST", "quoteAsset": "USDT", "filters": filters}
+        ]
+    }
+    api = "https://api.binance.com/api/v3"
+
+    def line(kind: str, ns: int, **more: object) -> bytes:
+        ts = b'"ts":%d.%06d,' % divmod(ns // 1000, 10**6)
+        return b'{"t":"' + kind.encode() + b'",' + ts + msgspec.json.encode(more)[1:]
+
+    rest, stream = "BINANCE.http.0", "BINANCE.ws.1"
+    lines = [
+        b'{"t":"header","format":2,"exchange":"BINANCE","config":{}}',
+        line(
+            "http", START_NS - 10**6, conn=rest, url=f"{api}/exchangeInfo", data=msgspec.json.encode(listing).decode()
+        ),
+        line("connect", START_NS - 10**6, conn=stream, addr="wss://stream.binance.com:9443/stream"),
+        line("http", START_NS, conn=rest, url=f"{api}/depth?symbol=TESTUSDT&limit=1000", data=frames[0][1].decode()),
+        *(line("recv", ns, conn=stream, data=frame.decode()) for ns, frame in frames[1:]),
+    ]
+    path = folder / "TEST.jsonl.zst"
+    path.write_bytes(zstandard.compress(b"\n".join(lines) + b"\n"))
+    return path
+
+
+SAMPLES: dict[str, Callable[[Path], Path]] = {
+    "binance-capture": binance_capture,
+    "bitstamp-log": bitstamp_log,
+    "databento": databento,
+    "lobster": lobster,
+    "standx": standx,
+    "venue-capture": venue_capture,
+}
+"""What makes a good small sample of each format, by the reader's name: a file or a folder inside the given one."""

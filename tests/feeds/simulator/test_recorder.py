@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feeds import BadInput, open_source
+from feeds.recording import open_recording, rebuild, verify
+from feeds.recording.manifest import read_manifest
+from feeds.simulator.__main__ import main
+from feeds.simulator.profiles import PROFILES
+from feeds.simulator.recorder import write_recording
+from tests.conftest import ROOT
+
+RECORDINGS = sorted(path for path in (ROOT / "recordings").iterdir() if (path / "manifest.json").exists())
+
+
+def rows_of(source):
+    return np.concatenate(list(source.batches()))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_recording_holds_the_rows_of_the_address(profile, tmp_path):
+    write_recording(tmp_path / "new", profile, 9, "0.1")
+    recorded = rows_of(open_recording(tmp_path / "new"))
+    assert recorded.tobytes() == rows_of(open_source(f"simulator:seed=9,minutes=0.1,profile={profile}")).tobytes()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_recording_again_gives_the_same_digest(profile, tmp_path):
+    digests = set()
+    for name in ("one", "two"):
+        write_recording(tmp_path / name, profile, 9, "0.1")
+        digests.add(read_manifest(tmp_path / name).events_digest)
+    write_recording(tmp_path / "other", profile, 10, "0.1")
+    assert len(digests) == 1
+    assert read_manifest(tmp_path / "other").events_digest not in digests
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_recording_passes_every_check(profile, tmp_path):
+    write_recording(tmp_path / "new", profile, 9, "0.1")
+    verdict = verify(tmp_path / "new")
+    assert verdict.ok, verdict.problems
+
+
+def test_the_perpetual_is_recorded_as_frames_that_give_its_events(tmp_path):
+    write_recording(tmp_path / "new", "perp", 9, "0.1")
+    assert read_manifest(tmp_path / "new").frames
+    again = np.concatenate(list(rebuild(tmp_path / "new")))
+    assert again.tobytes() == rows_of(open_recording(tmp_path / "new")).tobytes()
+
+
+def test_the_manifest_tells_the_command_and_no_place_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--profile", "mes", "--seed", "9", "--minutes", "0.05", "-o", "recordings/some name"]) == 0
+    manifest = read_manifest(Path("recordings/some name"))
+    assert (
+        manifest.origin == "python -m feeds.simulator --profile mes --seed 9 --minutes 0.05 -o 'recordings/some name'"
+    )
+    write_recording(tmp_path / "elsewhere", "mes", 9, "0.05")
+    assert str(tmp_path) not in (tmp_path / "elsewhere" / "manifest.json").read_text()
+
+
+def test_a_folder_in_the_way_is_left_alone(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "precious").write_text("x")
+    with pytest.raises(BadInput, match="not there yet"):
+        write_recording(tmp_path / "there", "mes", 1, "0.05")
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["precious"]
+
+
+def test_a_session_without_end_cannot_be_recorded(tmp_path):
+    with pytest.raises(BadInput, match="with an end"):
+        write_recording(tmp_path / "new", "mes", 1, "endless")
+
+
+def ordered(recording):
+    words = shlex.split(read_manifest(recording).origin)
+    said = dict(zip(words[3::2], words[4::2], strict=True))
+    return said["--profile"], said["--seed"], said["--minutes"], said["-o"]
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
+def test_a_bundled_recording_begins_as_its_command_says(recording):
+    profile, seed, _, out = ordered(recording)
+    assert out == f"recordings/{recording.name}"
+    rows = rows_of(open_source(f"simulator:seed={seed},minutes=0.2,profile={profile}"))
+    assert rows_of(open_recording(recording))[: len(rows)].tobytes() == rows.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
+def test_the_command_of_a_bundled_recording_makes_it_again(recording, tmp_path):
+    profile, seed, minutes, _ = ordered(recording)
+    write_recording(tmp_path / "again", profile, int(seed), minutes)
+    assert read_manifest(tmp_path / "again").events_digest == read_manifest(recording).events_digest
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
+def test_a_bundled_recording_is_small_and_passes_every_check(recording):
+    assert sum(path.stat().st_size for path in recording.rglob("*") if path.is_file()) < 2_000_000
+    verdict = verify(recording)
+    assert verdict.ok, verdict.problems
+
+
+def test_there_are_two_bundled_recordings():
+    assert {path.name for path in RECORDINGS} >= {"quiet-open", "perp-breakout"}

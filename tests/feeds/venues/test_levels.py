@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeds.errors import BadInput
+from feeds.events import ASK, BID, BOOK, EVENT, LAST, OFF_GRID, OFF_LOT, SNAPSHOT
+from feeds.instruments import Instrument
+from feeds.venues._levels import Numbers, Sides, book_rows
+
+DIGITS = st.text("0123456789", max_size=12)
+FREE = st.one_of(
+    st.builds(lambda s, a, b: f"{s}{a}.{b}", st.sampled_from(["", "-", "+"]), DIGITS, DIGITS),
+    st.builds(lambda s, a, e: f"{s}{a}e{e}", st.sampled_from(["", "-"]), DIGITS, st.integers(-12, 12)),
+    st.sampled_from(
+        ["0", "0.0", "0.00000000", "00", ".0", "0.", "-0", "0e5", "", ".", "NaN", "Infinity", "1_0", " 1", "1e999"]
+    ),
+    st.text(max_size=6),
+)
+
+
+def regular(decimals):
+    return st.integers(0, 10**12).map(
+        lambda n: f"{n // 10**decimals}.{n % 10**decimals:0{decimals}d}" if decimals else str(n)
+    )
+
+
+@st.composite
+def sides(draw):
+    """Two level arrays: regular as venues write them, with now and then a value of any other form."""
+    price, size = regular(draw(st.integers(0, 8))), regular(draw(st.integers(0, 8)))
+    if draw(st.booleans()):
+        price, size = st.one_of(price, FREE), st.one_of(size, FREE)
+    level = st.lists(st.tuples(price, size), max_size=12)
+    return draw(level), draw(level)
+
+
+def expected(instrument, bids, asks):
+    """The same through Grid.read, value by value; None where any value is refused or below 0."""
+    rows = []
+    for price, size in bids + asks:
+        try:
+            tick, on_grid = instrument.price.read(price)
+            lots, on_lot = instrument.size.read(size)
+        except BadInput:
+            return None
+        if tick < 0 or lots < 0 or len(price) > 64 or len(size) > 64:
+            return None
+        rows.append((tick, lots, (0 if on_grid else OFF_GRID) | (0 if on_lot else OFF_LOT)))
+    return rows
+
+
+def got(numbers, bids, asks, **style):
+    texts = [json.dumps(side, **style).encode() for side in (bids, asks)]
+    try:
+        found = numbers.sides(*texts)
+    except (ValueError, msgspec.MsgspecError):
+        return None
+    marks = np.zeros(len(found), dtype=int) if found.marks is None else found.marks
+    assert found.bids == len(bids)
+    return [(t, n, m) for (t, n), m in zip(found.values.tolist(), marks.tolist(), strict=True)]
+
+
+@settings(max_examples=400)
+@given(
+    sides(),
+    st.sampled_from(["0.01", "0.10", "0.25", "1", "5", "0.00000001", "0.5"]),
+    st.sampled_from(["1", "0.001", "0.00000001", "100"]),
+    st.sampled_from([{"separators": (",", ":")}, {}, {"indent": 1}]),
+)
+def test_levels_at_once_equal_each_value_through_the_grid(levels, tick, lot, style):
+    instrument = Instrument(venue="x", symbol="y", tick=tick, lot=lot)
+    numbers = Numbers(instrument)
+    for bids, asks in (
+        levels,
+        (levels[1], levels[0]),
+        levels,
+    ):  # a form learned from one message must not harm the next
+        assert got(numbers, bids, asks, **style) == expected(instrument, bids, asks)
+
+
+def test_the_quick_way_is_taken_for_what_venues_write(monkeypatch):
+    numbers = Numbers(Instrument(venue="x", symbol="y", tick="0.10", lot="0.001"))
+    monkeypatch.setattr(numbers, "one_by_one", lambda *_: pytest.fail("read one by one"))
+    for style in ({"separators": (",", ":")}, {}):
+        bids = [[f"{27985 - i // 10}.{i % 10}0", f"{i % 7}.{i * 37 % 1000:03d}"] for i in range(500)]
+        assert len(got(numbers, bids, bids[:3], **style)) == 503
+        assert len(got(numbers, [], bids, **style)) == 500
+        assert len(got(numbers, bids[:5], [], **style)) == 5
+
+
+@pytest.mark.parametrize("n", [1, 5, 40])
+@pytest.mark.parametrize(
+    ("price", "size"),
+    [
+        ("9" * 19 + ".00", "1.000"),
+        ("1.00", "9" * 20 + ".000"),
+        ("92233720368547758.07", "1.000"),
+        ("92233720368547758.08", "1.000"),
+    ],
+)
+def test_numbers_beyond_the_integers_are_never_wrapped(n, price, size):
+    instrument = Instrument(venue="x", symbol="y", tick="0.01", lot="0.001")
+    bids = [["1.00", "1.000"]] * n + [[price, size]]
+    assert got(Numbers(instrument), bids, []) == expected(instrument, bids, [])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[1]",
+        b"[[1,2]]",
+        b'["1.00","1.000"]',
+        b'[["1.00"]]',
+        b'[["1.00","1.000","1"]]',
+        b"{}",
+        b"null",
+        b'[["1.00","1.000"],]',
+        b'[["1.00","1.000"]',
+        b'[["1.00" "1.000"]]',
+        b'[["\xff","1"]]',
+        b"",
+        b'[["1.00","1.000"],7]',
+    ],
+)
+def test_arrays_of_another_shape_are_refused(raw):
+    numbers = Numbers(Instrument(venue="x", symbol="y", tick="0.01", lot="0.001"))
+    for other in (b"[]", b'[["1.00","1.000"],["2.00","1.000"],["3.00","1.000"]]'):
+        with pytest.raises((ValueError, msgspec.MsgspecError)):
+            numbers.sides(raw, other)
+        with pytest.raises((ValueError, msgspec.MsgspecError)):
+            numbers.sides(other, raw)
+
+
+def test_rows_of_a_message_have_every_field_in_its_place():
+    sides = Sides(np.array([[10, 1], [9, 0], [11, 5]]), 2, np.array([0, OFF_GRID, OFF_LOT]))
+    rows = book_rows(sides, 111, 222, 333, 7, SNAPSHOT)
+    assert rows.dtype == EVENT
+    assert rows.tolist() == [
+        (111, 222, 0, 10, 1, 333, 0, 7, BOOK, BID, SNAPSHOT),
+        (111, 222, 0, 9, 0, 333, 0, 7, BOOK, BID, SNAPSHOT | OFF_GRID),
+        (111, 222, 0, 11, 5, 333, 0, 7, BOOK, ASK, SNAPSHOT | OFF_LOT | LAST),
+    ]
+
+
+@given(st.text("0123456789.-e", max_size=12), st.sampled_from(["0.01", "0.25", "5", "0.0000001"]))
+def test_a_single_number_reads_as_the_grid_reads_it(text, increment):
+    instrument = Instrument(venue="x", symbol="y", tick=increment, lot=increment)
+    numbers = Numbers(instrument)
+    try:
+        count, on_grid = instrument.price.read(text)
+    except BadInput:
+        with pytest.raises(BadInput):
+            numbers.price(text)
+    else:
+        assert numbers.price(text) == (count, 0 if on_grid else OFF_GRID)
+        assert numbers.size(text) == (count, 0 if on_grid else OFF_LOT)
+        assert numbers.price(text) == (count, 0 if on_grid else OFF_GRID)
+
+
+def test_a_number_of_a_million_digits_is_refused_at_once():
+    with pytest.raises(BadInput):
+        Numbers(Instrument(venue="x", symbol="y", tick="1")).price("1" * 1_000_000)

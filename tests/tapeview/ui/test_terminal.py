@@ -1,0 +1,266 @@
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from feeds.errors import BadInput
+from tapeview.ui.terminal import RESTORE, require_terminal
+from tests.kit.terminal import ROOT, Terminal
+
+HOME = "import sys; from tapeview.ui.app import StartPlan, run; sys.exit(run(StartPlan()))"
+
+
+def home(**options):
+    return Terminal("-c", HOME, **options)
+
+
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_program_with_its_code_and_gives_the_terminal_back(number, code):
+    with home() as term:
+        term.wait_for("quit")
+        term.signal(number)
+        assert term.ended() == code
+        assert term.restored
+
+
+def test_a_signal_before_the_screen_is_up_ends_the_program_too():
+    program = (
+        "import os, signal, sys\n"
+        "from tapeview.ui.terminal import Ending\n"
+        "ending = Ending()\n"
+        "with ending.signals():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    signal.pause()\n"
+    )
+    with Terminal("-c", program) as term:
+        assert term.ended() == 143
+
+
+def test_ctrl_c_ends_cleanly():
+    with home() as term:
+        term.wait_for("quit")
+        term.type("\x03")
+        assert term.ended() == 130
+        assert term.restored
+
+
+def test_q_quits_with_0_and_gives_the_terminal_back():
+    with home() as term:
+        term.wait_for("quit")
+        term.type("q")
+        assert term.ended() == 0
+        assert term.restored
+
+
+BLOCKED = """
+import sys, time
+from tapeview.ui import app as module
+class Stuck(module.TapeviewApp):
+    def action_next_theme(self):
+        self.bell()
+        while True:
+            time.sleep(1)
+module.TapeviewApp = Stuck
+sys.exit(module.run(module.StartPlan()))
+"""
+
+
+def test_a_second_ctrl_c_signal_forces_a_program_that_hangs():
+    with Terminal("-c", BLOCKED) as term:
+        term.wait_for("quit")
+        term.type("\x1b[20~")  # F9
+        term.wait_for(b"\x07")
+        term.signal(signal.SIGINT)
+        term.signal(signal.SIGINT)
+        assert term.ended() == 130
+        assert term.restored
+
+
+def test_a_program_that_hangs_ends_by_itself_soon_after_sigterm():
+    with Terminal("-c", BLOCKED) as term:
+        term.wait_for("quit")
+        term.type("\x1b[20~")
+        term.wait_for(b"\x07")
+        term.signal(signal.SIGTERM)
+        assert term.ended() == 143
+        assert term.restored
+
+
+def test_a_closed_terminal_ends_the_program_and_leaves_no_orphan():
+    with home() as term:
+        term.wait_for("quit")
+        os.close(term.slave)
+        term.slave = None
+        term.hang_up()
+        assert term.ended() == 129
+
+
+def test_a_terminal_that_fails_without_sighup_ends_the_program_too():
+    # The signal is masked for good: only the failing reads and writes tell.
+    program = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP}); " + HOME
+    with Terminal("-c", program) as term:
+        term.wait_for("quit")
+        os.close(term.slave)
+        term.slave = None
+        term.hang_up()
+        assert term.ended() == 129
+
+
+def test_a_terminal_that_stops_reading_does_not_keep_the_program_from_ending():
+    with home(size=(200, 60)) as term:
+        term.wait_for("quit")
+        term.stop_reading()
+        for _ in range(400):
+            term.type("\x1b[20~")  # a new theme repaints everything
+        term.signal(signal.SIGTERM)
+        assert term.ended() == 143
+
+
+def test_a_terminal_that_stopped_reading_shows_the_whole_screen_when_it_reads_again():
+    with home(size=(120, 40)) as term:
+        term.wait_for("quit")
+        term.stop_reading()
+        for _ in range(200):
+            term.type("\x1b[20~")
+        seen = len(term.output)
+        term.go_on_reading()
+        term.type("?")
+        term.wait_for("Everywhere", since=seen)
+        term.type("q")
+        term.type("q")
+        assert term.ended() == 0
+
+
+def test_ctrl_z_stops_and_fg_draws_the_screen_again():
+    with home() as term:
+        term.wait_for("quit")
+        term.type("\x1a")
+        seen = term.wait_for(b"\x1b[?1049l")
+        end = time.monotonic() + 30
+        while state_of(term.process.pid) != "T":
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        term.signal(signal.SIGCONT)
+        term.wait_for("quit", since=term.wait_for(b"\x1b[?1049h", since=seen))
+        term.type("q")
+        assert term.ended() == 0
+        assert term.restored
+
+
+def test_five_hundred_resizes_cost_a_few_layouts_and_end_at_the_last_size():
+    with home() as term:
+        term.wait_for("quit")
+        before = len(term.output)
+        for n in range(500):
+            term.resize(60 + n % 90, 16 + n % 40)
+        term.resize(100, 30)
+        term.wait_for("quit", since=before)
+        term.type("?")
+        term.wait_for("Everywhere", since=before)
+        written = len(term.output) - before
+        print(f"500 resizes: {written} bytes")
+        # Each layout paints about 10 kB here; one for each of 500 would be 5 MB.
+        assert written < 500 * 5_000
+        term.type("qq")
+        assert term.ended() == 0
+
+
+@pytest.mark.parametrize("size", [(20, 5), (1, 1), (0, 0), (59, 15), (300, 100)])
+def test_any_window_size_is_survived(size):
+    with home() as term:
+        term.wait_for("quit")
+        term.resize(*size)
+        term.resize(90, 30)
+        before = len(term.output)
+        term.type("?")
+        term.wait_for("Everywhere", since=before)
+        term.type("qq")
+        assert term.ended() == 0
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_without_a_terminal_it_refuses_and_names_the_headless_commands(monkeypatch, stream):
+    class Tty(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "__stdin__", Tty())
+    monkeypatch.setattr(sys, "__stdout__", Tty())
+    require_terminal({"TERM": "xterm"})
+    monkeypatch.setattr(sys, f"__{stream}__", io.StringIO())
+    with pytest.raises(BadInput, match=rf"{stream} is not a terminal.*tapeview book.*--json"):
+        require_terminal({"TERM": "xterm"})
+
+
+def test_a_dumb_terminal_is_refused(monkeypatch):
+    class Tty(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "__stdin__", Tty())
+    monkeypatch.setattr(sys, "__stdout__", Tty())
+    for term in ("dumb", "unknown"):
+        with pytest.raises(BadInput, match="cursor"):
+            require_terminal({"TERM": term})
+
+
+def test_a_pipe_instead_of_a_terminal_is_an_error_of_usage():
+    done = subprocess.run([sys.executable, "-m", "tapeview"], input=b"", capture_output=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert b"not a terminal" in done.stderr
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "there", "absent"),
+    [
+        ({"COLORTERM": "truecolor"}, b"38;2;", b"38;5;"),
+        ({"COLORTERM": None, "TERM": "xterm-256color"}, b"38;5;", b"38;2;"),
+        ({"COLORTERM": None, "TERM": "xterm"}, b"\x1b[", b"38;"),
+    ],
+)
+def test_the_colours_are_those_the_terminal_has(env, there, absent):
+    with home(env=env) as term:
+        term.wait_for("quit")
+        term.type("q")
+        assert term.ended() == 0
+        assert there in term.output
+        assert absent not in term.output
+
+
+def test_no_color_is_respected():
+    with home(env={"NO_COLOR": "1"}) as term:
+        term.wait_for("quit")
+        term.type("q")
+        term.ended()
+        for red, green, blue in re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", bytes(term.output)):
+            assert red == green == blue
+
+
+def test_a_redirected_stderr_does_not_hide_the_screen(tmp_path):
+    program = f"import os; os.dup2(os.open({str(tmp_path / 'err')!r}, os.O_CREAT | os.O_WRONLY), 2); " + HOME
+    with Terminal("-c", program) as term:
+        term.wait_for("quit")
+        term.type("q")
+        assert term.ended() == 0
+    assert (tmp_path / "err").read_bytes() == b""
+
+
+def test_what_is_written_at_the_end_undoes_every_mode_that_was_switched_on():
+    with home() as term:
+        term.wait_for("quit")
+        term.type("q")
+        term.ended()
+        on = set(re.findall(rb"\x1b\[\?(\d+)h", bytes(term.output))) - {b"25", b"7"}
+        for mode in on:
+            assert f"\x1b[?{mode.decode()}l" in RESTORE

@@ -1,0 +1,100 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeds.events import STATUSES
+from tapeview.ui.widgets.status import BADGES, KeysLine, TruthLine, speed_words
+from tests.kit import snapshots as kit
+from tests.kit.screen import Stage, assert_aligned, assert_golden, drawn, drawn_each, lines
+
+FRAMES = {
+    "live": kit.status(),
+    "paused": kit.status(playing=False),
+    "ended": kit.status(playing=False, ended=True),
+    "real": kit.status(mode="LIVE", start_ns=None, end_ns=None),
+    "stale": kit.status(state="stale", book_age_ns=4_200_000_000, gaps=2),
+    "crossed": kit.status(state="crossed"),
+    "syncing": kit.status(state="syncing", market_ns=None, book_age_ns=None, tape_age_ns=None),
+    "auction": kit.status(state="auction"),
+    "halted": kit.status(state="halted"),
+    "partial": kit.status(
+        partial_since_ns=kit.NOON_NS, coalesced=17, notice="kernels compiling: plain Python meanwhile"
+    ),
+    "several": kit.status(instruments=("a:A", "b:B", "c:C"), index=1, instrument="b:B", speed=0),
+    "hostile": kit.status(instrument="evil\x1b]0;x\x07:名前\u202e", source="s\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("name", FRAMES)
+def test_the_truth_line_looks_as_it_was_found_good(name, width):
+    rows = drawn(TruthLine(), kit.snapshot(status=FRAMES[name]), size=(width, 1))
+    assert_aligned(rows, width)
+    assert_golden(__file__, f"truth_{name}_{width}", rows)
+
+
+def test_there_is_a_badge_for_every_state_and_they_differ_in_words():
+    assert set(BADGES) == set(STATUSES)
+    assert len({badge for badge, _ in BADGES.values()}) == len(BADGES)
+
+
+def test_what_matters_most_is_always_there():
+    snapshots = [kit.snapshot(status=status) for status in FRAMES.values()]
+    for width in (60, 80, 120):
+        found = drawn_each(TruthLine(), snapshots, size=(width, 1))
+        for (name, status), rows in zip(FRAMES.items(), found, strict=True):
+            line = lines(rows)[0]
+            assert BADGES[status.state][0].strip() in line
+            assert name == "syncing" or "12:30:00.000" in line
+            assert name == "hostile" or status.instrument in line
+
+
+def test_the_state_of_the_player_differs_without_colour():
+    found = {
+        name: lines(drawn(TruthLine(), kit.snapshot(status=FRAMES[name]), size=(120, 1)))[0]
+        for name in ("live", "paused", "ended", "real")
+    }
+    assert len(set(found.values())) == 4
+    assert "▶ 4x" in found["live"]
+    assert "‖ paused 4x" in found["paused"]
+    assert "■ ended" in found["ended"]
+    assert "● live" in found["real"]
+
+
+@pytest.mark.parametrize(("speed", "words"), [(0.25, "0.25x"), (1.0, "1x"), (100.0, "100x"), (0.0, "max")])
+def test_speeds_have_words(speed, words):
+    assert speed_words(speed) == words
+
+
+def test_times_are_the_markets_own():
+    line = lines(drawn(TruthLine(), kit.snapshot(status=kit.status(utc_offset_s=-5 * 3600)), size=(120, 1)))[0]
+    assert "07:30:00.000" in line
+
+
+async def test_the_keys_line_shows_what_fits_and_a_message():
+    panel = KeysLine()
+    async with Stage(panel).run_test(size=(60, 1)):
+        panel.set_hints(
+            (("space", "centre"), ("p", "pause"), ("?", "help"), ("g", "go to a time far away in the session"))
+        )
+        panel.show(kit.snapshot())
+        assert lines(panel.dump()) == [" space centre  p pause  ? help".ljust(60)]
+        panel.set_message("bookmark at 12:30")
+        assert lines(panel.dump())[0].endswith("bookmark at 12:30 ")
+        panel.set_message("")
+        panel.show(kit.snapshot(status=kit.status(notice="kernels compile")))
+        assert lines(panel.dump())[0].endswith("kernels compile ")
+        panel.show(kit.snapshot(alerts=("ICEBERG? ask 5 012.50",)))
+        assert lines(panel.dump())[0].endswith("ICEBERG? ask 5 012.50 ")
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    width=st.integers(1, 150),
+    name=st.text(max_size=40),
+    notice=st.text(max_size=80),
+    speed=st.sampled_from([0, 0.25, 100]),
+)
+def test_every_line_is_as_wide_as_the_panel_whatever_the_words(width, name, notice, speed):
+    status = kit.status(instrument=name, source=name, notice=notice, speed=speed, gaps=10**9, events_per_s=1e12)
+    assert_aligned(drawn(TruthLine(), kit.snapshot(status=status), size=(width, 1)), width)
