@@ -1,7 +1,8 @@
 """CLOCK rows at fixed boundaries of receive time, from the stream alone.
 
 A row is due at every multiple of 100 ms that receive time passes. A long silence is thinned so that a gap of
-days stays small: all boundaries for the first 60 s, then whole seconds for the first hour, then whole minutes.
+days stays small: all boundaries for the first 60 s, then whole seconds for the first hour, then whole minutes
+for a year, then whole days, so that a damaged time centuries ahead costs some 600,000 rows.
 A live timer that fires `due` in silence and a replay that calls `Clock.insert` give the same rows.
 """
 
@@ -18,6 +19,7 @@ TICK_NS: Final = 100_000_000
 """Distance of the boundaries in ns."""
 _ALL: Final = 600
 _SECONDS: Final = 36_000
+_MINUTES: Final = 316_224_000
 
 
 def boundaries(before: int, after: int) -> NDArray[np.int64]:
@@ -28,8 +30,10 @@ def boundaries(before: int, after: int) -> NDArray[np.int64]:
     first = -(-(before + _ALL + 1) // 10) * 10
     seconds = np.arange(first, min(after, before + _SECONDS) + 1, 10, dtype=np.int64)
     first = -(-(before + _SECONDS + 1) // 600) * 600
-    minutes = np.arange(first, after + 1, 600, dtype=np.int64)
-    return np.concatenate([near, seconds, minutes])
+    minutes = np.arange(first, min(after, before + _MINUTES) + 1, 600, dtype=np.int64)
+    first = -(-(before + _MINUTES + 1) // 864_000) * 864_000
+    days = np.arange(first, after + 1, 864_000, dtype=np.int64)
+    return np.concatenate([near, seconds, minutes, days])
 
 
 def clock_rows(numbers: NDArray[np.int64]) -> Events:

@@ -23,6 +23,7 @@ _DECIMAL: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?\Z
 _EXTRA_DECIMALS: Final = 6
 _LIMIT: Final = 2**62
 _LONGEST: Final = 1_000
+"""Characters of a number; Python refuses to read integers of more than 4,300 digits."""
 
 
 def parse_decimal(text: str) -> tuple[int, int]:
@@ -30,7 +31,8 @@ def parse_decimal(text: str) -> tuple[int, int]:
 
     Trailing zeros count ('1.50' is (150, 2)). NaN, infinities, hex, spaces and underscores are refused.
     """
-    match = _DECIMAL.match(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    known = isinstance(text, str) and len(text) <= _LONGEST  # type: ignore[redundant-expr]
+    match = _DECIMAL.match(text) if known else None
     if match is None or not (match[2] or match[3]):
         raise BadInput("number", text, "a decimal number such as 101.25")
     sign, whole, part, power = match.groups()
@@ -102,7 +104,7 @@ class Grid:
 
     def value(self, count: float) -> float:
         """The quantity as a float, for words and pictures only."""
-        return float(count) * self.mantissa / 10**self.decimals
+        return float(count) * self.mantissa / float(10**self.decimals)
 
 
 def _write(mantissa: int, decimals: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from feeds.clock import Clock
 from feeds.errors import BadInput
-from feeds.events import CLOCK, EVERY, LAST, TRADE, Events, empty
+from feeds.events import CLOCK, EVERY, KEYFRAME, LAST, TRADE, Events, empty
 from feeds.instruments import Instrument
 from feeds.source import Checks, Source, SourceInfo
 
@@ -25,11 +26,11 @@ MAX: Final = 0.0
 """The speed that gives as many rows a call as the budget allows, whatever their time."""
 MAX_ROWS: Final = 65_536
 """Rows that one call gives at most, to the end of a message."""
-WAIT_S: Final = 0.02
+WAIT_S: Final = 0.01
 """The longest that `due` waits for rows that are still being read."""
 SEEK_WAIT_S: Final = 0.25
 """The longest that `seek` by number waits to say the time of the place."""
-_AHEAD: Final = 4
+_AHEAD: Final = 1
 
 
 class _Ahead:
@@ -71,9 +72,13 @@ class _Ahead:
             raise item
         return item
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         self._stop.set()
-        self._thread.join()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
+        if wait:
+            self._thread.join()
 
 
 class _Place:
@@ -118,7 +123,8 @@ class Player:
         """All rows have been given."""
         self.market_ns: int | None = None
         """Market time reached; None before the first row."""
-        self._max_rows = max(1, max_rows)
+        self.max_rows = max(1, max_rows)
+        """Rows that `due` gives at once at most, rounded up to a message's end."""
         self._now_ns: int | None = None
         self._fraction = 0.0
         self.speed = speed
@@ -166,13 +172,28 @@ class Player:
             batches = from_part(number)
         else:
             batches = self.source.batches()
-        self.close()
+        self.close(wait=False)
         place = _Place(seq, recv_ns)
         self._start(place.after(batches))
         self.market_ns, self._now_ns, self._fraction = recv_ns, None, 0.0
         if recv_ns is None and self._load(SEEK_WAIT_S):
             self.market_ns = place.reached_ns
         return number
+
+    def resume(self, rows: Events, part: int, market_ns: int | None = None) -> None:
+        """Go on with `rows`, then with the parts of the recording from number `part`, at a market time.
+
+        For a caller that has read the rows up to a place already, so that nothing is read twice.
+        """
+        source = self.source
+        from_part = getattr(source, "batches_from_part", None)
+        if from_part is None:
+            raise TypeError(f"{type(source).__name__} has no parts to go on with")
+        self.close(wait=False)
+        self._start(batch for batch in from_part(part) if not batch["marks"][0] & KEYFRAME)
+        self.market_ns, self._now_ns, self._fraction = market_ns, None, 0.0
+        if len(rows):
+            self._put(rows)
 
     def _recording(self) -> Recording | None:
         from feeds.recording import Recording
@@ -190,21 +211,24 @@ class Player:
         if self._at >= len(self._rows) and not self._load(WAIT_S):
             return empty()
         if self._speed == MAX:
-            return self._take(self._end_at(self._at + self._max_rows))
+            return self._take(self._end_at(self._at + self.max_rows))
         if self.market_ns is None:
             self.market_ns = int(self._times[self._at])
         else:
             step = passed * self._speed + self._fraction
             self.market_ns += int(step)
             self._fraction = step - int(step)
-        while self._times[-1] <= self.market_ns and len(self._rows) - self._at < self._max_rows:
-            if not self._load(0):
+        while self._times[-1] <= self.market_ns and len(self._rows) - self._at < self.max_rows:
+            if not self._load(WAIT_S):
                 break
         due = int(np.searchsorted(self._times, self.market_ns, side="right"))
         if due <= self._at:
             return empty()
-        if due - self._at > self._max_rows:
-            return self._take(self._end_at(self._at + self._max_rows))
+        if due - self._at > self.max_rows:
+            # Market time waits for whoever cannot take all that is due; it never runs ahead of what was given.
+            rows = self._take(self._end_at(self._at + self.max_rows))
+            self.market_ns = int(self._times[self._at - 1])
+            return rows
         before = int(np.searchsorted(self._ends, due, side="right"))
         return self._take(int(self._ends[before - 1]) if before else self._at)
 
@@ -225,7 +249,7 @@ class Player:
             if len(found):
                 return self._take(self._end_at(start + int(found[0]) + 1))
             start = len(self._rows)
-            if start - self._at >= self._max_rows:
+            if start - self._at >= self.max_rows:
                 return self._take(start)
             kept = self._at
             if not self._load(None):
@@ -263,6 +287,10 @@ class Player:
             self._ahead = None
             self.ended = self._at >= len(self._rows)
             return False
+        self._put(batch)
+        return True
+
+    def _put(self, batch: Events) -> None:
         times = np.maximum.accumulate(batch["recv_ns"])
         if self._newest is not None:
             np.maximum(times, self._newest, out=times)
@@ -273,12 +301,11 @@ class Player:
             times = np.concatenate([self._times[left], times])
         self._rows, self._times, self._at = batch, times, 0
         self._ends = np.flatnonzero(batch["marks"] & LAST) + 1
-        return True
 
-    def close(self) -> None:
-        """Stop reading; the player gives no more rows."""
+    def close(self, *, wait: bool = True) -> None:
+        """Stop reading; the player gives no more rows. Without `wait` the reading thread ends a little later."""
         if self._ahead is not None:
-            self._ahead.close()
+            self._ahead.close(wait=wait)
             self._ahead = None
         self._rows, self._at = empty(), 0
         self.ended = True

@@ -15,6 +15,7 @@ Each word is a message of its own, unless words are joined by '&': `b100:5&a101:
 from __future__ import annotations
 
 import re
+import struct
 from typing import Final
 
 from feeds.clock import Clock
@@ -42,10 +43,11 @@ from feeds.events import (
 
 START_NS: Final = 1_700_000_000_000_000_000
 """Receive time of a script's first row."""
-_LEVEL: Final = re.compile(r"([ba])(-?\d+):(\d+)(?:/(\d+))?\Z")
-_TRADE: Final = re.compile(r"([+\-?])(-?\d+):(\d+)\Z")
-_ORDER: Final = re.compile(r"([om])(\d+)([ba])(-?\d+):(\d+)\Z")
-_LESS: Final = re.compile(r"([xf])(\d+)(?::(\d+))?\Z")
+_LEVEL: Final = re.compile(r"([ba])(-?\d+):(\d+)(?:/(\d+))?\Z", re.ASCII)
+_TRADE: Final = re.compile(r"([+\-?])(-?\d+):(\d+)\Z", re.ASCII)
+_ORDER: Final = re.compile(r"([om])(\d+)([ba])(-?\d+):(\d+)\Z", re.ASCII)
+_LESS: Final = re.compile(r"([xf])(\d+)(?::(\d+))?\Z", re.ASCII)
+_WAIT: Final = re.compile(r"~(\d{1,15})\Z", re.ASCII)
 _SIDES: Final = {"b": BID, "a": ASK, "+": 1, "-": -1, "?": 0}
 
 
@@ -58,8 +60,10 @@ def events(text: str, *, clock: bool = True, start_ns: int = START_NS, inst: int
     out = EventBuffer()
     now, serial, inside = start_ns, 0, False
     for word in text.split():
-        if word.startswith("~") and word[1:].isdigit():
-            now += int(word[1:]) * 1_000_000
+        if wait := _WAIT.match(word):
+            now += int(wait[1]) * 1_000_000
+        elif word in ("[", "]") and inside == (word == "["):
+            raise BadInput("script", word, "brackets in pairs, one inside no other")
         elif word == "[":
             inside = True
             out.append(CLEAR, now, now, inst=inst, marks=SNAPSHOT)
@@ -69,9 +73,14 @@ def events(text: str, *, clock: bool = True, start_ns: int = START_NS, inst: int
         elif word != "|":
             for part in word.split("&"):
                 serial += 1
-                _row(out, part, now, serial, inst, SNAPSHOT if inside else 0)
+                try:
+                    _row(out, part, now, serial, inst, SNAPSHOT if inside else 0)
+                except struct.error:
+                    raise BadInput("script", word, "numbers of at most 64 bits") from None
             if not inside:
                 out.mark_last()
+    if inside:
+        raise BadInput("script", "[", "brackets in pairs, one inside no other")
     rows = out.take()
     return Clock().insert(rows) if clock else rows
 

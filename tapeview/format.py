@@ -16,6 +16,11 @@ EIGHTHS_RIGHT: Final = " ▏▎▍▌▋▊▉█"
 LEVELS: Final = " ▁▂▃▄▅▆▇█"
 """A cell filled from below by 0 to 8 eighths."""
 BRAILLE_BASE: Final = 0x2800
+_UNSURE: Final = (
+    ("\u1100", "\u11ff"), ("\ud7b0", "\ud7ff"), ("\uffa0", "\uffa0"),  # parts of Hangul syllables join
+    ("\u2630", "\u2637"), ("\u268a", "\u268f"), ("\u4dc0", "\u4dff"), ("\U0001d300", "\U0001d37f"),  # wide since 16
+)  # fmt: skip
+"""Ranges on whose width versions of Unicode disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,10 @@ class Scale:
     size: Grid
     multiplier: str = "1"
     currency: str = ""
+
+    def __hash__(self) -> int:
+        # Every cached text is keyed by the scale: hashing all its fields would cost more than looking it up.
+        return hash(self.name)
 
     @classmethod
     def of(cls, instrument: Instrument) -> Scale:
@@ -103,7 +112,8 @@ def ratio(value: float | None, *, none: str = "  –  ") -> str:
     """A number in [-1, 1] as `+0.42`, five cells."""
     if value is None or math.isnan(value):
         return none
-    return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
+    shown = f"{abs(value):.2f}"
+    return f"{' ' if shown == '0.00' else '−' if value < 0 else '+'}{shown}"
 
 
 def duration(ns: int | None) -> str:
@@ -169,8 +179,21 @@ def sparkline(values: list[float], width: int) -> str:
 
 
 def clean(text: str) -> str:
-    """Make a venue's string safe and of sure width: control, formatting and wide characters become `�`."""
-    return "".join(
-        c if c.isprintable() and unicodedata.east_asian_width(c) not in "WF" and not unicodedata.combining(c) else "�"
-        for c in text
+    """Make a venue's string safe and of sure width: what is no plain one-cell character becomes `�`.
+
+    That is control, formatting, combining, wide and right-to-left characters, and those no terminal agrees on.
+    """
+    return text if text.isascii() and text.isprintable() else "".join(map(_clean_character, text))
+
+
+@lru_cache(maxsize=1024)
+def _clean_character(character: str) -> str:
+    plain = (
+        character.isprintable()
+        and unicodedata.category(character)[0] != "M"
+        and unicodedata.east_asian_width(character) not in "WF"
+        and unicodedata.bidirectional(character) not in {"R", "AL", "AN"}
+        and character < "\U0001f000"  # pictures, and planes of which fonts and widths differ
+        and not any(first <= character <= last for first, last in _UNSURE)
     )
+    return character if plain else "�"

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from feeds.errors import BadInput
-from feeds.events import CLOCK, KEYFRAME, LAST, NONE, TRADE, Events
+from feeds.events import CLOCK, LAST, NONE, TRADE, Events, empty
 from feeds.recording import Recording
 from feeds.replay import Player
 from feeds.source import OpenOptions, open_source
@@ -36,7 +36,8 @@ SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 50.0, 100.0, 0.0)
 TIMELINE: Final = 200
 """Pieces of the volume-over-time profile."""
 _MAX_ROWS: Final = 40_000
-"""Rows a frame at full speed: the screen still moves."""
+_PLAIN_ROWS: Final = 800
+"""Rows a frame at most, compiled and as plain Python: the screen still moves."""
 _RATE_NS: Final = 2_000_000_000
 
 
@@ -70,8 +71,9 @@ class Lane:
                 return
             blobs = [engine.save() for engine in scout.engines]
             with self._lock:
-                self.checkpoints.put(int(batch["seq"][0]) - 1, int(batch["recv_ns"][0]) - 1, blobs)
-            scout.step(batch)
+                reached = int(batch["recv_ns"][0]) - 1 if scout.recv_ns is None else scout.recv_ns
+                self.checkpoints.put(int(batch["seq"][0]) - 1, reached, blobs)
+            scout.play(batch)
             self._note(batch)
             self.indexed_seq = scout.seq
         self.index_done = True
@@ -88,25 +90,25 @@ class Lane:
     def step(self, batch: Events) -> bool:
         """Apply rows; True where there were any."""
         if len(batch):
-            self.session.step(batch)
+            self.session.play(batch)
         return len(batch) > 0
 
     def restore(self, *, recv_ns: int | None = None, seq: int | None = None) -> int:
         """Put engines back to the last checkpoint at or before a moment; give the next seq to play."""
         with self._lock:
-            found = self.checkpoints.best_before(seq=seq, recv_ns=recv_ns)
+            place = self.checkpoints.best_before(seq=seq, recv_ns=recv_ns)
+            blobs = self.checkpoints.load(place) if place is not None else []
         session = self.session
-        if found is None:
+        if place is None:
             session.engines = session.fresh_engines()
             session.seq, session.recv_ns = -1, None
             return 0
-        at, blobs = found
         session.engines = [
             type(engine).load(engine.instrument, engine.settings, blob)
             for engine, blob in zip(session.engines, blobs, strict=True)
         ]
-        session.seq = at
-        return at + 1
+        session.seq, session.recv_ns = place.seq, place.recv_ns
+        return place.seq + 1
 
     def go(self, *, recv_ns: int | None = None, seq: int | None = None) -> None:
         """Bring engines to the state after the last row at or before a moment."""
@@ -114,19 +116,18 @@ class Lane:
         if recording is None:
             return
         position = self.restore(recv_ns=recv_ns, seq=seq)
-        for batch in recording.batches_from(position):
-            if batch["marks"][0] & KEYFRAME:
-                continue  # engines restored have the book already
-            rows = batch[batch["seq"] >= position] if batch["seq"][0] < position else batch
+        number, rest = recording.part_at(seq=position), empty()
+        while number < len(recording.parts):
+            rows = recording.read_part(number)[1]
+            rows = rows[position - int(rows["seq"][0]) :] if len(rows) else rows
+            number += 1
             cut = cut_at(rows, recv_ns=recv_ns, seq=seq)
             self.step(rows[:cut])
             position += cut
-            if cut < len(rows):
+            rest = rows[cut:]
+            if len(rest):
                 break
-        if recv_ns is not None:
-            self.player.seek(recv_ns=recv_ns)
-        else:
-            self.player.seek(seq=position)
+        self.player.resume(rest, number, recv_ns if recv_ns is not None else self.session.recv_ns)
 
     def message_before(self) -> int:
         """The seq at which the venue message before the newest one ended; -1 before the first."""
@@ -215,6 +216,7 @@ class Playback:
                     lane.source.refresh()
                 except BadInput as error:
                     self.failure = str(error)
+            lane.player.max_rows = _MAX_ROWS if ready() else _PLAIN_ROWS
             changed |= lane.step(lane.player.due(now_ns))
         return changed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from tapeview.engine import Outcome as EngineOutcome
 from tapeview.engine.book_view import BookView
 from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
+
+PIECE: Final = 8192
+"""Rows applied at a time: a frame of that length stays in the processor's cache, and small in memory."""
 
 
 class Outcome(NamedTuple):
@@ -109,15 +112,21 @@ class Session:
         return outcomes
 
     def run(self) -> Iterator[Outcome]:
-        """Play the whole source as fast as it goes."""
+        """Play the whole source as fast as it goes; each outcome is valid until the next one is asked for."""
         for batch in self.source.batches():
-            yield from self.step(batch)
+            for piece in pieces(batch):
+                yield from self.step(piece)
+
+    def play(self, batch: Events) -> None:
+        """Apply a batch of any length without looking at what it did."""
+        for piece in pieces(batch):
+            self.step(piece)
 
     def run_until(self, *, recv_ns: int | None = None, seq: int | None = None) -> bool:
         """Play until the last event at or before a time or sequence number; True where the source went on."""
         for batch in self.source.batches():
             cut = cut_at(batch, recv_ns=recv_ns, seq=seq)
-            self.step(batch[:cut])
+            self.play(batch[:cut])
             if cut < len(batch):
                 return True
         return False
@@ -134,6 +143,12 @@ class Session:
     def close(self) -> None:
         """Let go of the source."""
         self.source.close()
+
+
+def pieces(batch: Events) -> Iterator[Events]:
+    """Cut a batch into runs of at most PIECE rows."""
+    for start in range(0, len(batch), PIECE):
+        yield batch[start : start + PIECE]
 
 
 def cut_at(batch: Events, *, recv_ns: int | None = None, seq: int | None = None) -> int:

@@ -109,8 +109,10 @@ class OrderRows(_Rows):
             )
         last = (records["flags"] & F_LAST) != 0
         of = np.flatnonzero(keep)
-        price = np.where(blank_price, 0, records["price"])[of]
-        ticks, lots, marks = self.count(inst[of], price, np.where(size == UNDEF_SIZE, 0, size)[of], place)
+        priced = ~blank_price & (kind != CLEAR)
+        price = np.where(priced, records["price"], 0)[of]
+        size = np.where((size == UNDEF_SIZE) | (kind == CLEAR), 0, size)[of]
+        ticks, lots, marks = self.count(inst[of], price, size, place)
         kinds = kind[of]
         rows = blank(len(of))
         rows["kind"], rows["side"] = kinds, side[of]
@@ -118,10 +120,8 @@ class OrderRows(_Rows):
         orders = np.isin(kinds, (ADD, MODIFY, CANCEL, FILL))
         rows["ref"] = np.where(orders, records["order_id"].astype(np.int64)[of], NONE)
         rows["aux"] = np.where(orders, records["sequence"].astype(np.int64)[of], 0)
-        cleared = kinds == CLEAR
-        rows["tick"][cleared], rows["lots"][cleared], rows["side"][cleared] = 0, 0, 0
+        rows["side"][kinds == CLEAR] = 0
         rows["marks"] = marks | _flags(records)[of] | np.where(last[of], LAST, 0) | np.where(kinds == FILL, NO_BOOK, 0)
-        rows["marks"][cleared] &= ~np.uint16(OFF_GRID | OFF_LOT)
         ends = np.flatnonzero(last & ~keep)
         return (rows, of) if not len(ends) else _close(rows, of, ends, records, inst)
 

@@ -103,7 +103,7 @@ class Levels:
         self.lots = lots
         self.marks = marks
         self.count = np.zeros_like(lots) if count is None else count
-        self.key = tick * 64 + (marks >> 4 & 1)
+        self.key = tick * 2 + (marks >> 4 & 1)
         """Tells an on-grid tick from the same number of fine units."""
 
 
@@ -113,26 +113,22 @@ def differences(before: Levels, after: Levels) -> tuple[Ints, Ints, Ints, Ints, 
     Gives columns (book, tick, lots, order count, marks), lots 0 where a level is gone, by book and, within a
     book, changed levels before gone ones.
     """
-    codes = np.unique(np.concatenate([before.key, after.key]), return_inverse=True)[1].astype(np.int64)
-    width = np.int64(len(codes) + 1)
-    old = before.of * width + codes[: len(before.key)]
-    new = after.of * width + codes[len(before.key) :]
+    old, new = _places(before, after)
     by_old = np.argsort(old, kind="stable")
     old_sorted = old[by_old]
-    at = np.searchsorted(old_sorted, new)
-    inside = at < len(old_sorted)
-    held = np.zeros(len(new), dtype=bool)
-    held[inside] = old_sorted[at[inside]] == new[inside]
-    twin = np.zeros(len(new), dtype=np.int64)
-    twin[held] = by_old[at[held]]
-    same = held.copy()
+    at = np.minimum(np.searchsorted(old_sorted, new), max(0, len(old) - 1))
+    held = old_sorted[at] == new if len(old) else np.zeros(len(new), dtype=bool)
+    twin = by_old[at[held]]
+    same = np.zeros(len(new), dtype=bool)
     same[held] = (
-        (before.lots[twin[held]] == after.lots[held])
-        & (before.count[twin[held]] == after.count[held])
-        & (before.marks[twin[held]] == after.marks[held])
+        (before.lots[twin] == after.lots[held])
+        & (before.count[twin] == after.count[held])
+        & (before.marks[twin] == after.marks[held])
     )
+    left = np.ones(len(old), dtype=bool)
+    left[twin] = False
     changed = np.flatnonzero(~same)
-    gone = np.flatnonzero(~np.isin(old, new))
+    gone = np.flatnonzero(left)
     book = np.concatenate([after.of[changed], before.of[gone]])
     order = np.argsort(book, kind="stable")
     zeros = np.zeros(len(gone), dtype=np.int64)
@@ -143,3 +139,18 @@ def differences(before: Levels, after: Levels) -> tuple[Ints, Ints, Ints, Ints, 
         np.concatenate([after.count[changed], zeros])[order],
         np.concatenate([after.marks[changed], before.marks[gone]])[order],
     )
+
+
+def _places(before: Levels, after: Levels) -> tuple[Ints, Ints]:
+    """One number for book and price of each level of both, equal where both are."""
+    keys = np.concatenate([before.key, after.key])
+    low = int(keys.min(initial=0)) if len(keys) else 0
+    width = int(keys.max(initial=0)) - low + 1
+    books = int(max(before.of.max(initial=0), after.of.max(initial=0))) + 1
+    if width * books < LIMIT:
+        keys = keys - low
+    else:
+        keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+        width = len(keys) + 1
+    n = len(before.key)
+    return before.of * width + keys[:n], after.of * width + keys[n:]

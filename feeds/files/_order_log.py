@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
 
 from feeds.events import (
     ADD,
-    BUY,
     CANCEL,
     FILL,
     IMPLIED,
     KEEPS_PLACE,
     MODIFY,
     NONE,
-    SELL,
     SNAPSHOT,
-    UNKNOWN,
     EventBuffer,
 )
+from feeds.files._sides import Side, lean
 from feeds.instruments import Instrument
 from feeds.source import Checks
 
@@ -41,38 +38,15 @@ class _Order:
         self.since_ns = since_ns
 
 
-class _Side:
-    """One side: amounts by price, prices in order, and the anonymous order of a level."""
+class _Side(Side):
+    """A side that also knows the orders of each price, and the anonymous order of a level."""
 
-    __slots__ = ("amounts", "anonymous", "ids", "prices", "sign")
+    __slots__ = ("anonymous", "ids")
 
     def __init__(self, sign: int) -> None:
-        self.sign = sign
-        self.amounts: dict[int, int] = {}
-        self.prices: list[int] = []
+        super().__init__(sign)
         self.ids: dict[int, dict[int, None]] = {}
         self.anonymous: dict[int, tuple[int, int]] = {}
-
-    def change(self, price: int, by: int) -> None:
-        have = self.amounts.get(price)
-        if have is None:
-            self.amounts[price] = by
-            insort(self.prices, price)
-        elif have + by > 0:
-            self.amounts[price] = have + by
-        else:
-            del self.amounts[price]
-            del self.prices[bisect_left(self.prices, price)]
-
-    @property
-    def best(self) -> int | None:
-        return (self.prices[-1] if self.sign > 0 else self.prices[0]) if self.prices else None
-
-    def down_to(self, worst: int) -> list[int]:
-        """Prices from the best to `worst`."""
-        if self.sign > 0:
-            return self.prices[bisect_left(self.prices, worst) :][::-1]
-        return self.prices[: bisect_right(self.prices, worst)]
 
 
 class OrderLogBook:
@@ -327,8 +301,4 @@ class OrderLogBook:
         takers = {order.side for order in self.held.values() if order.side * (order.price - price) >= 0}
         if len(takers) == 1:
             return takers.pop()
-        bid, ask = self.sides[1].best, self.sides[-1].best
-        if bid is None or ask is None or bid >= ask:
-            return UNKNOWN
-        twice = 2 * price - bid - ask
-        return BUY if twice > 0 else SELL if twice < 0 else UNKNOWN
+        return lean(self.sides[1].best, self.sides[-1].best, price)

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def _refuse(path: Path, error: BaseException) -> BadInput:
+def refused(path: Path, error: BaseException) -> BadInput:
+    """The refusal of a file that polars cannot read."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return BadInput(str(path), text, "an undamaged Parquet file")
 
 
-def _from_polars(error: BaseException) -> bool:
+def from_polars(error: BaseException) -> bool:
+    """Say whether an error may come of the file; an interruption does not."""
     # A panic of the native part is no Exception.
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
@@ -29,8 +31,8 @@ def columns_of(path: Path) -> dict[str, pl.DataType]:
     try:
         return dict(pl.read_parquet_schema(path))
     except BaseException as error:
-        if _from_polars(error):
-            raise _refuse(path, error) from None
+        if from_polars(error):
+            raise refused(path, error) from None
         raise
 
 
@@ -41,8 +43,8 @@ def row_count(path: Path) -> int:
     try:
         return int(pl.scan_parquet(path).select(pl.len()).collect().item())
     except BaseException as error:
-        if _from_polars(error):
-            raise _refuse(path, error) from None
+        if from_polars(error):
+            raise refused(path, error) from None
         raise
 
 
@@ -53,8 +55,8 @@ def head_of(path: Path, columns: Sequence[str], n: int) -> pl.DataFrame:
     try:
         return pl.scan_parquet(path).select(columns).head(n).collect()
     except BaseException as error:
-        if _from_polars(error):
-            raise _refuse(path, error) from None
+        if from_polars(error):
+            raise refused(path, error) from None
         raise
 
 
@@ -70,6 +72,6 @@ def slices(path: Path, columns: Sequence[str], n: int) -> Iterator[pl.DataFrame]
             for at in range(0, batch.height, n):
                 yield batch.slice(at, n)
     except BaseException as error:
-        if _from_polars(error) and not isinstance(error, BadInput):
-            raise _refuse(path, error) from None
+        if from_polars(error) and not isinstance(error, BadInput):
+            raise refused(path, error) from None
         raise

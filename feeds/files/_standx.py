@@ -26,7 +26,7 @@ from feeds.events import (
     Events,
 )  # fmt: skip
 from feeds.files import _parquet
-from feeds.files._exact import Bools, Floats, Ints, Levels, blank, count_floats
+from feeds.files._exact import LIMIT, Bools, Floats, Ints, Levels, blank, count_floats
 from feeds.instruments import Grid
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 TIMES: Final = ("timestamp", "received_at", "symbol")
 BOOK_COLUMNS: Final = (*TIMES, "bid_prices", "bid_quantities", "ask_prices", "ask_quantities")
 TRADE_COLUMNS: Final = (*TIMES, "price", "quantity")
+_NS_OF: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 _TELLING: Final = 100
 """Trades that all say one side say nothing: so many of one side by chance is 1 in 2**99."""
 _MOST_LEVELS: Final = 1_000
@@ -87,14 +88,16 @@ def _shortest(value: float, kind: pl.DataType) -> str:
 
 def times(place: str, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """Receive and venue times in ns since 1970."""
-    import polars as pl
-
     columns = []
     for name in ("received_at", "timestamp"):
         column = frame[name]
         if column.null_count():
             raise BadInput(f"{place}: {name}", None, "a time in every row")
-        columns.append(column.dt.cast_time_unit("ns").cast(pl.Int64).to_numpy())
+        scale = _NS_OF[getattr(column.dtype, "time_unit", None) or "us"]
+        values = column.to_physical().to_numpy()
+        if ((values < 0) | (values >= LIMIT // scale)).any():
+            raise BadInput(f"{place}: {name}", None, "times after 1970 that fit nanoseconds")
+        columns.append(values * scale)
     return columns[0], columns[1]
 
 

@@ -20,7 +20,7 @@ from feeds.files._contract import Reader
 from feeds.files._streams import Stream, peek
 from feeds.instruments import Instrument, derive_increment, parse_decimal
 from feeds.source import Checks, OpenOptions
-from feeds.venues._access import FAULTS
+from feeds.venues._access import FAULTS, MAX_FRAME
 from feeds.venues._binance import Binance
 from feeds.venues.binance import BinanceSpot, BinanceUS
 from feeds.venues.binance_futures import BinanceDelivery, BinanceFutures
@@ -245,7 +245,7 @@ READER = BinanceCapture
 
 
 def _looks_like(head: bytes) -> bool:
-    lines = head.split(b"\n")[:20]
+    lines = head.split(b"\n")[:200]
     return any(_LINE(line) and any(event in line[:200] for event in _EVENTS) for line in lines)
 
 
@@ -328,7 +328,7 @@ def _first_bodies(files: list[Path]) -> Iterator[_Body]:
             if lines > HEAD_LINES or taken > _HEAD_BYTES:
                 return
             match = _LINE(line)
-            if match is None:
+            if match is None or len(line) > MAX_FRAME:
                 continue
             try:
                 frame = _FRAME.decode(match[2])

@@ -41,8 +41,8 @@ from feeds.instruments import Grid, Instrument, derive_increment, parse_decimal
 from feeds.source import Checks, OpenOptions
 
 _EVENTS: Final = rb"order_created|order_changed|order_deleted|order_book|trade"
-_LINE: Final = re.compile(rb"(\d{12,13}) (" + _EVENTS + rb") (\{.*\})\Z", re.DOTALL)
-_HEAD: Final = re.compile(rb"\d{12,13} (?:" + _EVENTS + rb") \{")
+_LINE: Final = re.compile(rb"([0-8]?\d{12}) (" + _EVENTS + rb") (\{.*\})\Z", re.DOTALL)
+_HEAD: Final = re.compile(rb"[0-8]?\d{12} (?:" + _EVENTS + rb") \{")
 _BATCH: Final = 32_768
 _KEPT: Final = 1 << 18
 _Id = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
@@ -116,6 +116,8 @@ class BitstampLogReader(Reader):
         lot = options.lot or derive_increment(sizes, nice=False)
         derived = options.tick is None or options.lot is None
         self.notes = [f"tick {tick} and lot {lot} derived from the decimals of the log"] if derived else []
+        if options.symbol is None:
+            self.notes.append("the log names no symbol: BTC/USD is assumed")
         self.notes.append("sides of trades are inferred from the orders they matched, or by the quote")
         if not self._checked:
             self.notes.append("no snapshots near the start: partial, orders before the log are unknown")

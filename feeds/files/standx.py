@@ -96,6 +96,7 @@ class StandxReader(Reader):
             require(file, BOOK_COLUMNS if file in self.books else TRADE_COLUMNS)
         self.size = sum(file.stat().st_size for file in files)
         self.position = 0
+        self._newest = files[0]
         self.checks = Checks()
         self.venue = options.venue or "standx"
         self.tier = "C" if self.books else "D"
@@ -151,7 +152,7 @@ class StandxReader(Reader):
         self._read = {"books": 0.0, "trades": 0.0}
         books, trades = self._book_parts(), self._trade_parts()
         last = np.iinfo(np.int64).min
-        for keys, rows in merge(trades, books):
+        for keys, rows in self._guarded(merge(trades, books)):
             if not self.stated:
                 self._infer(keys, rows)
             late = rows["recv_ns"] < np.maximum.accumulate(np.maximum(rows["recv_ns"], last))
@@ -161,10 +162,24 @@ class StandxReader(Reader):
             yield rows
         self.position = self.size
 
+    def _guarded(self, parts: Iterator[tuple[Ints, Events]]) -> Iterator[tuple[Ints, Events]]:
+        """Tell damage that polars finds only when columns are used as damage of the newest file."""
+        while True:
+            try:
+                part = next(parts, None)
+            except BaseException as error:
+                if isinstance(error, BadInput) or not type(error).__module__.startswith(("polars", "pyo3")):
+                    raise
+                raise _parquet.refused(self._newest, error) from None
+            if part is None:
+                return
+            yield part
+
     def _slices(
         self, files: list[Path], name: str, columns: tuple[str, ...], n: int
     ) -> Iterator[tuple[str, pl.DataFrame]]:
         for file in files:
+            self._newest = file
             whole, seen = max(1, _parquet.row_count(file)), 0
             for frame in _parquet.slices(file, columns, n):
                 place = f"{file}: row {seen + 1} to {seen + frame.height}"

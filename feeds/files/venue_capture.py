@@ -181,7 +181,9 @@ class VenueCapture(Reader):
 
     def _line(self, line: _Line, ns: int, out: EventBuffer) -> None:
         if line.t == "recv":
-            self._parser.on_frame(base64.b64decode(line.b64, validate=True) if line.b64 else line.data, ns, out)
+            self._parser.on_frame(
+                base64.b64decode(line.b64, validate=True) if line.b64 else line.data.encode(), ns, out
+            )
         elif line.t == "http":
             symbol = _snapshot_symbol(line.url)
             if symbol is not None:
@@ -241,7 +243,10 @@ def _to_ns(raw: msgspec.Raw) -> int:
 
 
 def _snapshot_symbol(url: str) -> str | None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     if not parts.path.endswith("/depth"):
         return None
     return parse_qs(parts.query).get("symbol", [None])[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from feeds.recording.audit import verify
 from feeds.recording.derived import derive_events, rebuild
 from feeds.recording.frames import FrameWriter
 from feeds.recording.manifest import Manifest
 from feeds.recording.recorded import Recording, is_recording, open_recording, scan
 from feeds.recording.segments import FrameReader
-from feeds.recording.verdict import Verdict, verify, verify_source
+from feeds.recording.verdict import Verdict, verify_source
 from feeds.recording.writer import EventsDigest, RecordingWriter, describe
 
 __all__ = [

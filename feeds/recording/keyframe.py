@@ -117,21 +117,19 @@ class _Book:
         mine = np.flatnonzero(np.isin(columns["kind"], (*_ORDER_KINDS, CLEAR)))
         mine = mine[~self._short_lived(columns["kind"][mine], columns["ref"][mine], columns["lots"][mine])]
         orders = self.orders
-        names = ("kind", "ref", "side", "tick", "lots", "aux", "exch_ns", "marks")
-        for k, ref, side, tick, lots, aux, exch_ns, marks in zip(
-            *(columns[name][mine].tolist() for name in names), strict=True
-        ):
+        names = ("kind", "ref", "side", "tick", "lots", "marks")
+        for k, ref, side, tick, lots, marks in zip(*(columns[name][mine].tolist() for name in names), strict=True):
             if lots < 0:
                 continue
             if k == ADD:
                 if lots > 0 and side:
                     orders.pop(ref, None)
-                    orders[ref] = [side, tick, lots, aux, exch_ns, marks & (OFF_GRID | OFF_LOT)]
+                    orders[ref] = [side, tick, lots, marks & (OFF_GRID | OFF_LOT)]
             elif k == MODIFY:
                 old = orders.get(ref)
                 if old is None:
                     continue
-                fresh = [side or old[0], tick, lots, aux, exch_ns, marks & (OFF_GRID | OFF_LOT)]
+                fresh = [side or old[0], tick, lots, marks & (OFF_GRID | OFF_LOT)]
                 if lots == 0:
                     del orders[ref]
                 elif marks & KEEPS_PLACE or self._stays(old, fresh):
@@ -152,20 +150,20 @@ class _Book:
                         del orders[gone]
 
     def _stays(self, old: list[int], new: list[int]) -> bool:
-        same_level = old[0] == new[0] and old[1] == new[1] and (old[5] ^ new[5]) & OFF_GRID == 0
-        return same_level and self._fine(new[2], new[5]) <= self._fine(old[2], old[5])
+        same_level = old[0] == new[0] and old[1] == new[1] and (old[3] ^ new[3]) & OFF_GRID == 0
+        return same_level and self._fine(new[2], new[3]) <= self._fine(old[2], old[3])
 
     def _fine(self, lots: int, marks: int) -> int:
         return lots if marks & OFF_LOT else lots * self.size_fine
 
     def _less(self, order: list[int], lots: int, marks: int) -> None:
-        if not (marks | order[5]) & OFF_LOT:
+        if not (marks | order[3]) & OFF_LOT:
             order[2] -= lots
             return
-        left = self._fine(order[2], order[5]) - self._fine(lots, marks)
+        left = self._fine(order[2], order[3]) - self._fine(lots, marks)
         whole, rest = divmod(left, self.size_fine)
         order[2] = left if rest else whole
-        order[5] = order[5] | OFF_LOT if rest else order[5] & ~OFF_LOT
+        order[3] = order[3] | OFF_LOT if rest else order[3] & ~OFF_LOT
 
     def _short_lived(self, kind: Column, ref: Column, lots: Column) -> Column:
         # Rows of orders whose last word in the part is their whole cancellation need not be gone through singly.
@@ -178,8 +176,10 @@ class _Book:
 
     def _follow_venue_seq(self, columns: dict[str, Column]) -> None:
         kind = columns["kind"]
-        for start in range(len(kind), 0, -_LOOK):
-            part = slice(max(0, start - _LOOK), start)
+        end, look = len(kind), _LOOK
+        while end:
+            part = slice(max(0, end - look), end)
+            end, look = part.start, look * 8
             told = np.where(np.isin(kind[part], (BOOK, STATUS)), columns["ref"][part], NONE)
             told = np.where(np.isin(kind[part], _ORDER_KINDS), columns["aux"][part], told)
             known = np.flatnonzero(told != NONE)
@@ -189,15 +189,15 @@ class _Book:
 
     def rows(self, inst: int) -> Events:
         out = empty(len(self.levels) + len(self.orders) + 2)
-        out["exch_ns"] = out["ref"] = NONE
         out["kind"][0] = CLEAR
         out[1 : 1 + len(self.levels)] = self.levels
+        out["exch_ns"] = out["ref"] = NONE  # when each level was told is no part of the book, and costs room
         if self.orders:
             adds = out[1 + len(self.levels) : -1]
             columns = np.array(list(self.orders.values()), dtype=np.int64)
-            adds["kind"] = ADD
+            adds["kind"], adds["aux"] = ADD, NONE
             adds["ref"] = np.fromiter(self.orders, np.int64, len(self.orders))
-            for at, field in enumerate(("side", "tick", "lots", "aux", "exch_ns", "marks")):
+            for at, field in enumerate(("side", "tick", "lots", "marks")):
                 adds[field] = columns[:, at]
         out["marks"] &= OFF_GRID | OFF_LOT
         out["marks"] |= KEYFRAME | SNAPSHOT

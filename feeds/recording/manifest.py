@@ -87,6 +87,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     checksums: int = 0
     checksums_failed: int = 0
     resyncs: int = 0
+    snapshots: int = 0
+    snapshots_failed: int = 0
     """What the reader or venue found while the events were made."""
     check: str = ""
     """sha256 of this file with these digits replaced by zeros."""

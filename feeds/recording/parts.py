@@ -84,15 +84,15 @@ def _parquet(frame: Any, level: int, metadata: dict[str, str] | None = None) -> 
 
 
 def _fill(column: Column, unknown: Column, bit: int) -> Column:
-    none = column == NONE
-    if not none.any():
+    none = np.flatnonzero(column == NONE)
+    if not len(none):
         return column
-    unknown |= none.view(np.uint8) * np.uint8(bit)
-    at = np.where(none, 0, np.arange(len(column)))
-    np.maximum.accumulate(at, out=at)
-    filled = column[at]
-    if none[0]:
-        filled[filled == NONE] = 0
+    unknown[none] |= np.uint8(bit)
+    # Each run of unknowns takes the value before its first; at the very beginning there is none, and 0 is taken.
+    begins = np.diff(none, prepend=none[0] - 2) != 1
+    before = (none[begins] - 1)[np.cumsum(begins) - 1]
+    filled = column.copy()
+    filled[none] = np.where(before >= 0, column[before], 0)
     return filled
 
 

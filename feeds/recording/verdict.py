@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -35,15 +33,8 @@ from feeds.events import (
     Events,
 )
 from feeds.instruments import Instrument
-from feeds.recording import segments
 from feeds.recording.columns import Column, split
-from feeds.recording.derived import Rebuild
 from feeds.recording.inside import Inside
-from feeds.recording.keyframe import KeyframeBook
-from feeds.recording.manifest import NAME, Manifest, code_digest, intact, read_manifest
-from feeds.recording.parts import FOLDER
-from feeds.recording.recorded import Recording
-from feeds.recording.segments import FrameReader, list_segments
 from feeds.recording.writer import EventsDigest
 from feeds.source import Checks, Source
 
@@ -51,6 +42,7 @@ Progress = Callable[[int, int], None]
 CROSSED_NS: Final = 2_000_000_000
 """A book crossed for longer than this is a fault; a shorter cross happens at every venue that conflates."""
 MOST_PROBLEMS: Final = 1000
+_MOST_TOLD: Final = 100_000
 
 
 class Checked(msgspec.Struct, kw_only=True):
@@ -93,6 +85,15 @@ class Verdict(msgspec.Struct, kw_only=True):
             self.problems.append(text)
 
 
+class _Told(NamedTuple):
+    """Best bid and ask, as (price, size) in fine units, up to a venue update id."""
+
+    ref: int
+    seq: int
+    bid: tuple[int, int] | None
+    ask: tuple[int, int] | None
+
+
 class _Market:
     """One instrument's part of the checks."""
 
@@ -104,48 +105,52 @@ class _Market:
         self.live = False
         self.crossed_since: int | None = None
         self.told = False
-        self.quote: dict[int, tuple[int, int, int]] = {}
-        self.before: dict[int, tuple[int, int, int]] = {}
-        self.waiting: deque[tuple[int, int, tuple[int, int] | None, tuple[int, int] | None]] = deque()
+        self.quote: dict[int, tuple[int, int]] = {}
+        self.quote_ref = NONE
+        self.quotes: deque[_Told] = deque()
+        self.waiting: deque[_Told] = deque()
         self.fine = instrument.price.fine, instrument.size.fine
         self.depth_ref = NONE
 
     def forget(self) -> None:
         self.waiting.clear()
-        self.quote, self.before = {}, {}
-        self.depth_ref = NONE
+        self.quotes.clear()
+        self.quote = {}
+        self.depth_ref = self.quote_ref = NONE
 
     def on_quote(self, side: int, tick: int, lots: int, ref: int, marks: int) -> None:
-        if ref == NONE:
-            return
-        now = self.quote.get(side)
-        if now is not None and ref != now[2]:
-            if ref < now[2]:
-                return
-            self.compare(ref)
         price = tick if marks & OFF_GRID else tick * self.fine[0]
         size = lots if marks & OFF_LOT else lots * self.fine[1]
-        self.quote[side] = (price, size, ref)
+        self.quote[side] = (price, size)
+        self.quote_ref = ref
 
     def compare(self, ref: int) -> None:
-        # A quote newer than a depth message says that all quotes up to that message have come.
-        while self.waiting and self.waiting[0][0] < ref:
-            depth_ref, seq, bid, ask = self.waiting.popleft()
-            quotes = [self.quote.get(BID), self.quote.get(ASK)]
-            if any(quote is None or quote[2] > depth_ref for quote in quotes):
+        # Quotes come in order of their ids, so one of this id says that all up to it have come.
+        while self.waiting and self.waiting[0].ref <= ref:
+            depth = self.waiting.popleft()
+            while len(self.quotes) > 1 and self.quotes[1].ref <= depth.ref:
+                self.quotes.popleft()
+            if not self.quotes or self.quotes[0].ref > depth.ref:
                 continue
             self.verdict.quotes.checked += 1
-            if [quote and quote[:2] for quote in quotes] != [bid, ask]:
+            if (self.quotes[0].bid, self.quotes[0].ask) != (depth.bid, depth.ask):
                 self.verdict.quotes.failed += 1
-                what = f"the inside of the book is not the venue's quote up to update {depth_ref}"
-                self.verdict.problem(f"seq {seq}: {self.name}: {what}")
+                what = f"the inside of the book is not the venue's quote up to update {depth.ref}"
+                self.verdict.problem(f"seq {depth.seq}: {self.name}: {what}")
 
     def end_message(self, seq: int, recv_ns: int) -> None:
         bid, ask = self.inside.best(BID), self.inside.best(ASK)
+        if self.quote_ref != NONE and len(self.quote) == 2:
+            self.quotes.append(_Told(self.quote_ref, seq, self.quote[BID], self.quote[ASK]))
+            self.compare(self.quote_ref)
+        self.quote_ref = NONE
         if self.depth_ref != NONE and self.live:
-            self.waiting.append((self.depth_ref, seq, bid, ask))
-            if len(self.waiting) > 100_000:
-                self.waiting.popleft()
+            self.waiting.append(_Told(self.depth_ref, seq, bid, ask))
+            if self.quotes:
+                self.compare(self.quotes[-1].ref)
+        for told in (self.quotes, self.waiting):
+            if len(told) > _MOST_TOLD:
+                told.popleft()
         self.depth_ref = NONE
         crossed = bid is not None and ask is not None and (bid[0] > ask[0] or (bid[0] == ask[0] and not self.locked_ok))
         if not crossed or not self.live:
@@ -225,11 +230,13 @@ class StreamCheck:
                 if kind == BOOK:
                     market.depth_ref = ref
                 elif kind == CLEAR:
-                    market.forget()
+                    market.waiting.clear()
+                    market.depth_ref = NONE
             elif kind == QUOTE:
                 market.on_quote(side, tick, lots, ref, marks)
             elif kind == STATUS:
                 market.live = aux == S_LIVE
+                market.depth_ref = ref  # also a depth message that changed nothing says where the venue is
             elif kind == GAP:
                 market.forget()
                 self.verdict.gaps += 1
@@ -244,13 +251,16 @@ class StreamCheck:
         verdict = self.verdict
         for market in self._markets:
             market.compare(2**63)
-        verdict.checksums = self._marked
+        snapshots_marked = checks.snapshots and not checks.checksums  # CHECKED and SUSPECT then speak of those
+        verdict.checksums = Checked() if snapshots_marked else self._marked
         if checks.checksums >= self._marked.checked:
             verdict.checksums = Checked(checked=checks.checksums, failed=checks.checksums_failed)
         verdict.snapshots = Checked(checked=checks.snapshots, failed=checks.snapshots_failed)
         verdict.resyncs = max(verdict.resyncs, checks.resyncs)
         if verdict.checksums.failed:
             verdict.problem(f"{verdict.checksums.failed} of {verdict.checksums.checked} venue checksums disagree")
+        if verdict.snapshots.failed:
+            verdict.problem(f"{verdict.snapshots.failed} of {verdict.snapshots.checked} venue snapshots disagree")
         for text in checks.problems:
             verdict.problem(text)
         verdict.events_digest = self.digest.value()
@@ -270,123 +280,3 @@ def verify_source(source: Source, progress: Progress | None = None) -> Verdict:
         verdict.problem(str(error))
     check.finish(source.checks)
     return verdict
-
-
-def verify(recording: Path | str, progress: Progress | None = None) -> Verdict:
-    """Check a recording on disk: its manifest, frames, parts and rows, and that frames and events agree."""
-    folder = Path(recording)
-    folder = folder.parent if folder.name == NAME else folder
-    verdict = Verdict()
-    try:
-        manifest = read_manifest(folder)
-    except BadInput as error:
-        verdict.problem(str(error))
-        return verdict
-    if not intact((folder / NAME).read_bytes()):
-        verdict.problem(f"{NAME}: changed after it was written (its sha256 disagrees)")
-    if not manifest.complete:
-        verdict.problem(f"{NAME}: the recording was not ended in order")
-    total = sum(part.bytes for part in manifest.parts)
-    total += 2 * sum(path.stat().st_size for path in list_segments(folder)) if manifest.frames else 0
-    told = progress or (lambda _done, _all: None)
-    frames_ok = _verify_segments(folder, manifest, verdict, lambda done: told(done, total))
-    before = sum(path.stat().st_size for path in list_segments(folder))
-    if frames_ok:
-        verdict.frames_digest = _digest_frames(folder, manifest, verdict, lambda done: told(before + done, total))
-    if manifest.parts:
-        _verify_parts(folder, manifest, verdict, lambda done: told(2 * before * manifest.frames + done, total))
-    return verdict
-
-
-def _verify_segments(folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None]) -> bool:
-    if not manifest.frames:
-        return False
-    sums = {segment.name: segment for segment in manifest.segments}
-    paths = list_segments(folder)
-    for name in sorted(sums.keys() - {path.name for path in paths}):
-        verdict.problem(f"{segments.FOLDER}/{name}: missing")
-    for path in paths:
-        segment = sums.get(path.name)
-        if segment is None:
-            if manifest.complete:
-                verdict.problem(f"{segments.FOLDER}/{path.name}: not in the manifest")
-        elif segment.sha256 and _sha256(path) != segment.sha256:
-            verdict.problem(f"{segments.FOLDER}/{path.name}: not the bytes written (sha256 disagrees)")
-    reader = FrameReader(folder)
-    try:
-        for _ in reader.records():
-            told(reader.position)
-    except BadInput as error:
-        verdict.problem(str(error))
-        return False
-    finally:
-        verdict.blocks += reader.blocks
-        verdict.torn_bytes += reader.torn_bytes
-        for damage in reader.damage:
-            verdict.problem(str(damage))
-    if not reader.ended and manifest.complete:
-        verdict.problem(f"{segments.FOLDER}: the last record is not the writer's end")
-    return True
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest_frames(folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None]) -> str | None:
-    try:
-        again = Rebuild(folder, manifest)
-    except BadInput as error:
-        verdict.problem(str(error))
-        return None
-    if manifest.parts:
-        digest = EventsDigest()
-        for rows in again.batches():
-            digest.add(rows)
-            told(again.position)
-        found = digest.value()
-        digest.close()
-        return found
-    check = StreamCheck(manifest.instruments, verdict)
-    for rows in again.batches():
-        check.take(rows)
-        told(again.position)
-    check.finish(again.checks)
-    return verdict.events_digest
-
-
-def _verify_parts(folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None]) -> None:
-    recording = Recording(folder, manifest)
-    book = KeyframeBook(manifest.instruments)
-    check = StreamCheck(manifest.instruments, verdict)
-    whole, done, last_ns = True, 0, 0
-    for number, part in enumerate(manifest.parts):
-        try:
-            keyframe, rows = recording.read_part(number)
-        except BadInput as error:
-            verdict.problem(str(error))
-            whole = False
-            continue
-        verdict.blocks += 1
-        if whole and number and not np.array_equal(keyframe, book.rows(last_ns, part.first_seq - 1)):
-            verdict.problem(f"{FOLDER}/{part.name}: the keyframe is not the book of the rows before it")
-        check.take(rows)
-        book.follow(rows, split(rows))
-        last_ns = part.last_ns
-        done += part.bytes
-        told(done)
-    checks = Checks(checksums=manifest.checksums, checksums_failed=manifest.checksums_failed, resyncs=manifest.resyncs)
-    check.finish(checks)
-    _verify_manifest(manifest, verdict, whole)
-
-
-def _verify_manifest(manifest: Manifest, verdict: Verdict, whole: bool) -> None:
-    if whole and (manifest.events, manifest.trades) != (verdict.events, verdict.trades):
-        counts = f"{manifest.events} events and {manifest.trades} trades"
-        verdict.problem(f"{NAME}: says {counts}, there are {verdict.events} and {verdict.trades}")
-    if manifest.events_digest is not None and verdict.events_digest != manifest.events_digest:
-        verdict.problem(f"{NAME}: events_digest {manifest.events_digest[:16]} is not that of the events")
-    if verdict.frames_digest is not None and verdict.frames_digest != verdict.events_digest:
-        other = "" if manifest.code_digest == code_digest() else " (they were made by another version of the program)"
-        verdict.problem(f"{FOLDER}: the frames give other events than those stored{other}")

@@ -15,14 +15,15 @@ import numpy as np
 from feeds.errors import BadInput
 from feeds.events import KEYFRAME, LAST, TRADE, Events, empty
 from feeds.instruments import Instrument
-from feeds.recording.columns import split
+from feeds.recording.columns import Column, split
 from feeds.recording.keyframe import KeyframeBook
 from feeds.recording.manifest import NAME, Manifest, Part, code_digest, program, read_manifest, write_manifest
 from feeds.recording.parts import FOLDER, encode_part, part_name
 from feeds.recording.storage import Storage, WriteLock, replace_file
 from feeds.source import Checks, SourceInfo
 
-ROWS_PER_PART: Final = 262_144
+ROWS_PER_PART: Final = 131_072
+_FIRST_ROOM: Final = 65_536
 
 
 def describe(
@@ -57,17 +58,20 @@ class EventsDigest:
         self._busy: Future[None] | None = None
 
     def add(self, rows: Events) -> None:
-        """Take the next rows; they must not be changed afterwards."""
+        """Take the next rows; they must not be changed before the next `wait` or `value`."""
         marked = (rows["marks"] & KEYFRAME) != 0
         data = np.ascontiguousarray(rows[~marked] if marked.any() else rows)
+        self.wait()
+        self._busy = self._worker.submit(self._sums.update, data.view(np.uint8).data)
+
+    def wait(self) -> None:
+        """Return when the rows taken have been gone through."""
         if self._busy is not None:
             self._busy.result()
-        self._busy = self._worker.submit(self._sums.update, data.view(np.uint8).data)
 
     def value(self) -> str:
         """The digest of all rows so far, in hex."""
-        if self._busy is not None:
-            self._busy.result()
+        self.wait()
         return self._sums.hexdigest()
 
     def close(self) -> None:
@@ -93,12 +97,12 @@ class RecordingWriter:
         notes: tuple[str, ...] = (),
         replace: bool = False,
         part_rows: int = ROWS_PER_PART,
-        level: int = 1,
+        level: int = 5,
         storage: Storage | None = None,
     ) -> None:
         self.recording = Path(recording)
         self._storage = storage or Storage()
-        self._rows_per_part, self._level = max(1, part_rows), level
+        self._part_rows, self._level = max(1, part_rows), level
         self._refuse(replace)
         with self._disk():
             (self.recording / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -115,8 +119,9 @@ class RecordingWriter:
         self._book = KeyframeBook(tuple(instruments))
         self._digest = EventsDigest()
         self._forms: tuple[str, ...] | None = None
-        self._waiting: list[Events] = []
+        self._waiting: Events = empty()
         self._rows = 0
+        self._room: Column = np.empty(0, np.int64)
         self._next_seq: int | None = None
         self._last_ns: int | None = None
 
@@ -172,45 +177,50 @@ class RecordingWriter:
         if (self._next_seq is not None and first != self._next_seq) or int(rows["seq"][-1]) != first + len(rows) - 1:
             raise ValueError(f"rows from seq {first} do not go on from {self._next_seq}")
         self._next_seq = first + len(rows)
-        self._waiting.append(rows)
-        self._rows += len(rows)
-        while self._rows >= self._rows_per_part and self._part():
-            pass
+        for start in range(0, len(rows), self._part_rows):
+            self._take(rows[start : start + self._part_rows])
+            while self._rows >= self._part_rows and self._part():
+                pass
+
+    def _take(self, rows: Events) -> None:
+        # The same memory serves every part: new memory costs more to clear than the rows cost to copy.
+        end = self._rows + len(rows)
+        if end > len(self._waiting):
+            grown = empty(max(2 * end, min(2 * self._part_rows, _FIRST_ROOM)))
+            grown[: self._rows] = self._waiting[: self._rows]
+            self._waiting = grown
+        self._waiting[self._rows : end] = rows
+        self._rows = end
 
     def _part(self, last: bool = False) -> bool:
-        rows = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting or [empty()])
+        rows = self._waiting[: self._rows]
         end = len(rows)
         if not last:
-            ends = np.flatnonzero(rows["marks"][: self._rows_per_part] & LAST)
+            ends = np.flatnonzero(rows["marks"][: self._part_rows] & LAST)
             if not len(ends):
-                ends = self._rows_per_part + np.flatnonzero(rows["marks"][self._rows_per_part :] & LAST)[:1]
+                ends = self._part_rows + np.flatnonzero(rows["marks"][self._part_rows :] & LAST)[:1]
                 if not len(ends):
-                    self._waiting = [rows]
                     return False
             end = int(ends[-1]) + 1
         with self._disk():
             self._save(rows[:end])
-        self._waiting = [rows[end:]] if end < len(rows) else []
+        self._digest.wait()
+        rows[: len(rows) - end] = rows[end:].copy()
         self._rows = len(rows) - end
         return True
 
     def _save(self, rows: Events) -> None:
         if not len(rows):
             return
-        rows = np.ascontiguousarray(rows)
         self._digest.add(rows)
-        columns = split(rows)
         first_seq, first_ns = int(rows["seq"][0]), int(rows["recv_ns"][0])
-        keyframe = empty()
-        if self._manifest.parts:
-            assert self._last_ns is not None
-            keyframe = self._book.rows(self._last_ns, first_seq - 1)
+        keyframe = empty() if self._last_ns is None else self._book.rows(self._last_ns, first_seq - 1)
+        if len(self._room) < 8 * (len(keyframe) + len(rows)):
+            self._room = np.empty(9 * (len(keyframe) + len(rows)), np.int64)
+        whole = split(keyframe, rows, room=self._room)
+        columns = {name: column[len(keyframe) :] for name, column in whole.items()}
         newest = int(columns["recv_ns"].max())
         self._last_ns = newest if self._last_ns is None else max(self._last_ns, newest)
-        whole = columns
-        if len(keyframe):
-            before = split(keyframe)
-            whole = {name: np.concatenate([before[name], column]) for name, column in columns.items()}
         data, self._forms = encode_part(whole, first_seq, len(keyframe), self._forms, self._level)
         name = part_name(len(self._manifest.parts))
         replace_file(self._storage, self.recording / FOLDER / name, data)
@@ -253,6 +263,7 @@ class RecordingWriter:
             if checks is not None:
                 manifest.checksums, manifest.checksums_failed = checks.checksums, checks.checksums_failed
                 manifest.resyncs = checks.resyncs
+                manifest.snapshots, manifest.snapshots_failed = checks.snapshots, checks.snapshots_failed
             manifest.complete = True
             with self._disk():
                 write_manifest(self.recording, manifest, self._storage)

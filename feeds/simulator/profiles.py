@@ -55,6 +55,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     tier: str
     """A: its orders are told one by one; C: it comes as a venue's conflated depth and trades apart."""
+    story: str
+    """How a session opens, in a few words."""
     instrument: Instrument
     start_ns: int
     """Time of the session's first row, ns since 1970."""
@@ -127,6 +129,7 @@ def _mes() -> Profile:
     return Profile(
         name="mes",
         tier="A",
+        story="a calm open, a push into an iceberg, a pull-back and a second push",
         instrument=Instrument(
             venue=contract.venue,
             symbol="MES",
@@ -166,7 +169,7 @@ def _mes() -> Profile:
         flee=40,
         chase=0,
         opening=(
-            Phase(seconds=35, sigma=60, pace=80),
+            Phase(seconds=20, sigma=60, pace=90),
             Phase(
                 seconds=45,
                 drift=12,
@@ -197,7 +200,7 @@ def _mes() -> Profile:
                 ),
             ),
             Phase(
-                seconds=110,
+                seconds=125,
                 drift=-2,
                 sigma=80,
                 pace=120,
@@ -218,6 +221,7 @@ def _perp() -> Profile:
     return Profile(
         name="perp",
         tier="C",
+        story="a quiet base, a breakout with short liquidations and a second leg",
         instrument=Instrument(
             venue="binance-futures",
             symbol="BTCUSDT",
@@ -260,8 +264,8 @@ def _perp() -> Profile:
         flee=300,
         chase=45,
         opening=(
-            Phase(seconds=45, sigma=70, pace=70),
-            Phase(seconds=30, sigma=45, pace=60, drift=40),
+            Phase(seconds=25, sigma=80, pace=100),
+            Phase(seconds=20, sigma=50, pace=90, drift=40),
             Phase(
                 seconds=50,
                 drift=1500,
@@ -278,7 +282,7 @@ def _perp() -> Profile:
             ),
             Phase(seconds=45, drift=-500, sigma=100, pace=150),
             Phase(seconds=40, drift=500, sigma=90, pace=130),
-            Phase(seconds=90, drift=-60, sigma=80, pace=90),
+            Phase(seconds=120, drift=-60, sigma=80, pace=100),
         ),
         phases=(
             Phase(seconds=90, sigma=80, pace=80),

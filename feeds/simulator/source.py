@@ -102,7 +102,7 @@ class Simulator(Source):
             tier=self.profile.tier,
             verification="chain" if self.profile.tier == "C" else "counter",
             bytes=0,
-            notes=(f"simulated, not a real market: seed {order.seed}, profile {order.profile}",),
+            notes=(f"simulated: {self.profile.story}", f"no real market: seed {order.seed}, profile {order.profile}"),
         )
 
     @property

@@ -15,6 +15,8 @@ from feeds.venues._contract import Venue
 
 FAULTS: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """Everything that decoding a frame may raise; BadInput and UnicodeError are ValueErrors."""
+MAX_FRAME: Final = 1 << 23
+"""Bytes of the longest frame or snapshot that is looked into; the largest true ones stay below 1 MiB."""
 _KINDS: Final = 200
 
 
@@ -107,6 +109,12 @@ class Access(Venue):
 def clean(text: str, most: int) -> str:
     """Text of a venue with nothing in it that a terminal would obey, cut to a length."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
+
+
+def bounded(raw: bytes | str) -> None:
+    """Refuse a frame of a size no venue sends, before it is made into objects; raises BadInput."""
+    if len(raw) > MAX_FRAME:
+        raise BadInput("frame", f"{len(raw):,} bytes", f"at most {MAX_FRAME:,} bytes")
 
 
 def refuse_list(venue: str, error: Exception) -> BadInput:

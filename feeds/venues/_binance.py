@@ -50,7 +50,7 @@ from feeds.instruments import Instrument, parse_decimal
 from feeds.sequencer import Rule, Sequencer, State, Step
 from feeds.source import Checks
 from feeds.venues import _binance_messages as messages
-from feeds.venues._access import FAULTS, Access, plain, refuse_list
+from feeds.venues._access import FAULTS, MAX_FRAME, Access, bounded, plain, refuse_list
 from feeds.venues._binance_messages import fact, to_ns
 from feeds.venues._contract import Want
 from feeds.venues._levels import Numbers, Sides, block_rows, book_rows
@@ -138,7 +138,7 @@ class Binance(Access):
     # -- frames -------------------------------------------------------------------------------
     def on_frame(self, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
         self.checks.messages += 1
-        if isinstance(raw, bytes) and raw.startswith(_COMBINED) and raw.endswith(b"}"):
+        if isinstance(raw, bytes) and raw.startswith(_COMBINED) and raw.endswith(b"}") and len(raw) <= MAX_FRAME:
             # `{"stream":"NAME","data":BODY}` needs no look around for a name seen before: BODY is checked whole.
             end = raw.find(_DATA, 11)
             route = self._routes.get(raw[11:end])
@@ -150,6 +150,7 @@ class Binance(Access):
                 else:
                     return
         try:
+            bounded(raw)
             head = messages.HEAD.decode(raw)
         except FAULTS as error:
             self.damaged("frame", error)
@@ -193,8 +194,10 @@ class Binance(Access):
                     self._routes[stream.encode()] = (handler, stream)
         except FAULTS as error:
             self.damaged(f"{kind or 'frame'} {symbol}".rstrip(), error)
-            if kind == "depthUpdate" and symbol in self.markets and not _PARTIAL_BOOK.search(stream):
-                self._lose(self.markets[symbol], C_DAMAGED, "a depth message cannot be read", recv_ns, out)
+            market = self.markets.get(symbol)
+            ours = market is not None and market.depth_stream in (None, stream)
+            if kind == "depthUpdate" and market and ours and not _PARTIAL_BOOK.search(stream):
+                self._lose(market, C_DAMAGED, "a depth message cannot be read", recv_ns, out)
 
     @staticmethod
     def _is_quote(body: bytes | msgspec.Raw) -> bool:
@@ -256,7 +259,7 @@ class Binance(Access):
         ready: list[Ready | None] = [None] * len(frames)
         groups: dict[str, list[tuple[int, str, messages.Depth]]] = {}
         for i, (raw, _) in enumerate(frames):
-            if raw.startswith(_COMBINED) and raw.endswith(b"}"):
+            if raw.startswith(_COMBINED) and raw.endswith(b"}") and len(raw) <= MAX_FRAME:
                 end = raw.find(_DATA, 11)
                 route = self._routes.get(raw[11:end])
                 if route is not None and route[0] == self._on_depth and not _PARTIAL_BOOK.search(route[1]):
@@ -357,6 +360,7 @@ class Binance(Access):
             return
         market.asked = False
         try:
+            bounded(raw)
             message = messages.SNAPSHOT.decode(raw)
             sides = self._sides(market, message.bids, message.asks)
         except FAULTS as error:
@@ -453,7 +457,7 @@ class Binance(Access):
 
     def _on_quote(self, body: bytes | msgspec.Raw, _: str, recv_ns: int, out: EventBuffer) -> None:
         one = messages.QUOTE.decode(body)
-        market = self._market(one.s)
+        market = self.markets.get(one.s) or self._market(one.s)
         if market is None:
             return
         price, size = market.numbers.price, market.numbers.size
@@ -461,7 +465,7 @@ class Binance(Access):
         ask, off_ask = price(one.a)
         bid_lots, off_bid_lots = size(one.B)
         ask_lots, off_ask_lots = size(one.A)
-        if min(bid, ask, bid_lots, ask_lots) < 0:
+        if bid < 0 or ask < 0 or bid_lots < 0 or ask_lots < 0:
             raise BadInput("quote", f"{one.b} x {one.B}, {one.a} x {one.A}", "prices and sizes of 0 or more")
         exch_ns = to_ns(one.T) if one.T else NONE
         marks = ask_marks = 0

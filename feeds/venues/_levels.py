@@ -26,7 +26,7 @@ MAX_TEXT: Final = 64
 """Characters of the longest number that is read."""
 _FEW: Final = 60
 """Bytes of level arrays so short that reading them value by value is faster."""
-_REMEMBERED: Final = 8192
+_REMEMBERED: Final = 4096
 _LIMIT: Final = 2**62
 _OPEN: Final = ord("[")
 _CLOSE: Final = ord("]")

@@ -18,7 +18,7 @@ import msgspec
 from feeds.errors import BadInput
 from feeds.events import ASK, BAD_TIME, BID, BUY, LAST, NONE, REGULAR, SELL, TRADE, EventBuffer
 from feeds.instruments import Instrument, parse_decimal
-from feeds.venues._access import FAULTS, Socket, Terms, refuse_list
+from feeds.venues._access import FAULTS, Socket, Terms, bounded, refuse_list
 from feeds.venues._verified import Depth, Level, Market, Verified
 
 DEPTHS: Final = (10, 25, 100, 500, 1000)
@@ -99,6 +99,7 @@ class Kraken(Verified):
         self.checks.messages += 1
         name = pair = ""
         try:
+            bounded(raw)
             if raw[:1] in (b"{", "{"):
                 self._on_event(_EVENT.decode(raw))
                 return

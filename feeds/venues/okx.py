@@ -19,7 +19,7 @@ from feeds.events import ASK, BAD_TIME, BID, BUY, C_SEQUENCE, LAST, LATE, NONE, 
 from feeds.instruments import Instrument
 from feeds.sequencer import Sequencer, Step, okx
 from feeds.source import Checks
-from feeds.venues._access import FAULTS, Socket, Terms, plain, refuse_list
+from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
 from feeds.venues._verified import Depth, Level, Market, Verified
 
 DEPTHS: Final = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
@@ -115,6 +115,7 @@ class Okx(Verified):
             if raw in (b"pong", "pong"):
                 self.notice("pong")
                 return
+            bounded(raw)
             frame = _FRAME.decode(raw)
             channel, symbol = frame.arg.channel, frame.arg.instId
             if frame.event:

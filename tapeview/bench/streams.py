@@ -7,8 +7,24 @@ import random
 import numpy as np
 
 from feeds.events import (
-    ADD, ASK, BID, BOOK, BUY, CANCEL, CLEAR, FILL, LAST, MODIFY, NONE, SELL, SNAPSHOT, STATUS, S_LIVE, TRADE,
-    Events, empty,
+    ADD,
+    ASK,
+    BID,
+    BOOK,
+    BUY,
+    CANCEL,
+    CLEAR,
+    FILL,
+    LAST,
+    MODIFY,
+    NONE,
+    S_LIVE,
+    SELL,
+    SNAPSHOT,
+    STATUS,
+    TRADE,
+    Events,
+    empty,
 )  # fmt: skip
 
 _START_NS = 1_700_000_000_000_000_000

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tapeview.cli.main import main
+from tapeview.cli.entry import main
 
 __all__ = ["main"]

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             from tapeview.session import cut_at
 
             cut = cut_at(batch, recv_ns=at, seq=args.seq)
-            session.step(batch[:cut])
+            session.play(batch[:cut])
             if cut < len(batch):
                 break
         for index in indices:

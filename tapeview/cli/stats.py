@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
                     args.at, int(batch["recv_ns"][0]), source.instruments[indices[0]].timezone, place="--at"
                 )
             cut = cut_at(batch, recv_ns=at)
-            session.step(batch[:cut])
+            session.play(batch[:cut])
             if cut < len(batch):
                 break
         for index in indices:

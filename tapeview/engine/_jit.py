@@ -31,6 +31,7 @@ _M64: Final = 2**64 - 1
 _kernels: list[Callable[..., Any]] = []
 _tables: dict[Callable[..., Any], tuple[str, np.dtype[Any]]] = {}
 _warmers: list[Callable[[Callable[..., Any]], None]] = []
+_warmed: list[Callable[[Callable[..., Any]], None]] = []
 _twins: dict[Callable[..., Any], Any] = {}
 _failure: str = ""
 _lock: Final = threading.Lock()
@@ -124,8 +125,10 @@ def _bit_twins(numba: Any, options: dict[str, Any]) -> dict[Callable[..., Any], 
     def take(word: int, place: int) -> int:
         return word & ~(1 << place)
 
-    plain = {low_bit: lowest, high_bit: highest, with_bit: put, without_bit: take}
-    return {function: numba.njit(**options)(native) for function, native in plain.items()}
+    pairs: tuple[tuple[Callable[..., Any], Any], ...] = (
+        (low_bit, lowest), (high_bit, highest), (with_bit, put), (without_bit, take),
+    )  # fmt: skip
+    return {function: numba.njit(**options)(native) for function, native in pairs}
 
 
 def _table_twins(numba: Any) -> dict[Callable[..., Any], Any]:
@@ -190,7 +193,9 @@ def cache_folder() -> Path:
     digest = hashlib.blake2b(digest_size=12)
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    digest.update(f"{version('numba')} {version('numpy')} {sys.version} {os.environ.get('TAPEVIEW_BOUNDSCHECK')}".encode())
+    digest.update(
+        f"{version('numba')} {version('numpy')} {sys.version} {os.environ.get('TAPEVIEW_BOUNDSCHECK')}".encode()
+    )
     return Path(base) / f"kernels-{digest.hexdigest()}"
 
 
@@ -203,13 +208,14 @@ def warm(progress: Callable[[str], None] | None = None) -> bool:
     if not wanted():
         return False
     with _lock:
-        if _twins:
+        todo = [function for function in _warmers if function not in _warmed]
+        if _twins and not todo:
             return True
         try:
             if progress is not None:
                 progress("preparing kernels")
             twins = _make_twins()
-            for function in _warmers:
+            for function in todo:
                 if progress is not None:
                     progress(f"compiling {function.__module__.rpartition('.')[2]}")
                 function(lambda kernel, *args: twins[kernel](*args))
@@ -219,6 +225,7 @@ def warm(progress: Callable[[str], None] | None = None) -> bool:
         except Exception as error:
             _failure = f"kernels could not be compiled, plain Python goes on: {type(error).__name__}: {error}"
             raise
+        _warmed.extend(todo)
         _twins.update(twins)
     return True
 
@@ -233,13 +240,14 @@ def _make_twins() -> dict[Callable[..., Any], Any]:
         caching = os.access(folder, os.W_OK)
     except OSError:
         caching = False
-    numba.config.CACHE_DIR = str(folder) if caching else ""
+    numba.config.CACHE_DIR = str(folder) if caching else ""  # type: ignore[attr-defined]
     options: dict[str, Any] = {
         "nogil": True,
         "error_model": "numpy",
         "boundscheck": os.environ.get("TAPEVIEW_BOUNDSCHECK") == "1",
     }
-    twins = _bit_twins(numba, options) | _table_twins(numba)
+    twins = dict(_twins) or _bit_twins(numba, options)
+    twins |= {function: made for function, made in _table_twins(numba).items() if function not in twins}
     for function in _kernels:
         if function in twins:
             continue
@@ -327,7 +335,7 @@ def call_plain(function: Callable[..., Any], *args: Any) -> Any:
 
 def _plain(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.names is None:
-        return memoryview(array)
+        return array.data
     if any(array.dtype[name].subdtype for name in array.dtype.names):
         return _Record(array)
     return _Rows(array)
@@ -355,7 +363,7 @@ class _Record:
         self._scalars = []
         for name in array.dtype.names or ():
             if array.dtype[name].subdtype:
-                setattr(fields, name, memoryview(array[name][0]))
+                setattr(fields, name, array[name][0].data)
             else:
                 setattr(fields, name, array[name][0].item())
                 self._scalars.append(name)
@@ -406,7 +414,7 @@ class _Rows:
     """A table of records without inner arrays."""
 
     def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self._columns = tuple(memoryview(array[name]) for name in array.dtype.names or ())
+        self._columns = tuple(array[name].data for name in array.dtype.names or ())
         self._type = _row_type(array.dtype)
         self._length = len(array)
 

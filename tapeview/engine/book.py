@@ -13,7 +13,16 @@ from typing import Any
 from feeds.events import NONE
 from tapeview.engine._jit import high_bit, kernel, with_bit, without_bit
 from tapeview.engine.state import (
-    GROUPS, MASK, NEAR, NEED_CENTRE, NEED_SPILL, NO_KEY, REACH, SETTLE, TOUCH, WINDOW,
+    GROUPS,
+    MASK,
+    NEAR,
+    NEED_CENTRE,
+    NEED_SPILL,
+    NO_KEY,
+    REACH,
+    SETTLE,
+    TOUCH,
+    WINDOW,
 )  # fmt: skip
 from tapeview.engine.tables import spill_row
 
@@ -174,7 +183,7 @@ def survey_inside(s: Any, b: int) -> None:
         lots = s.lots[b, (best - step) & MASK]
         total += lots
         at = step if lots > wall else at
-        wall = lots if lots > wall else wall
+        wall = max(wall, lots)
     s.depth[b] = total
     s.wall_lots[b] = wall
     s.wall_key[b] = best - at
@@ -244,10 +253,8 @@ def settle(s: Any, b: int) -> None:
 def place_window(s: Any, middle: int) -> None:
     """Lay an empty window about a tick, as far as ticks go."""
     low = middle - WINDOW // 2
-    if low < -REACH:
-        low = -REACH
-    if low > REACH:
-        low = REACH
+    low = max(low, -REACH)
+    low = min(low, REACH)
     s.low_key[0] = low
     s.low_key[1] = -(low + WINDOW - 1)
 
@@ -339,8 +346,7 @@ def set_outside(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fin
             was += put_cell(s, b, key & MASK, zero, zero)
             spill_set(s, b, key, frac, lots, orders, fine_lots)
         if lots != 0 and fine_lots == NONE:
-            if key > s.top_cell[b]:
-                s.top_cell[b] = key
+            s.top_cell[b] = max(s.top_cell[b], key)
         elif key == s.top_cell[b]:
             s.top_cell[b] = next_below(s, b, key)
     else:
@@ -359,10 +365,10 @@ def set_level(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fine_
     if lots == 0:
         orders = 0
     offset = key - s.low_key[b]
-    if offset < 0 or offset >= WINDOW:
-        if s.levels[0] == 0 and s.levels[1] == 0 and s.spilled[0] == 0 and s.spilled[1] == 0:
-            place_window(s, key if b == 0 else -key)
-            offset = key - s.low_key[b]
+    out = offset < 0 or offset >= WINDOW
+    if out and s.levels[0] == 0 and s.levels[1] == 0 and s.spilled[0] == 0 and s.spilled[1] == 0:
+        place_window(s, key if b == 0 else -key)
+        offset = key - s.low_key[b]
     if frac != 0 or fine_lots != NONE or s.off_lots[b] != 0 or offset < 0 or offset >= WINDOW:
         return set_outside(s, b, key, frac, lots, orders, fine_lots)
     was = set_inside(s, b, key, lots, orders)
@@ -434,8 +440,7 @@ def relay(state: Any, old: Any, middle: int, move: int) -> int:
         offset = row.key - s.low_key[b]
         if row.frac == 0 and row.fine_lots == NONE and offset >= 0 and offset < WINDOW:
             put_cell(s, b, row.key & MASK, row.lots, row.orders)
-            if row.key > s.top_cell[b]:
-                s.top_cell[b] = row.key
+            s.top_cell[b] = max(s.top_cell[b], row.key)
         else:
             spill_set(s, b, row.key, row.frac, row.lots, row.orders, row.fine_lots)
     for b in range(2):

@@ -239,9 +239,7 @@ class BookView:
 
     def _queue(self, b: int, key: int, frac: int) -> NDArray[Any]:
         table = self._memory.tables["order"]
-        there = table[
-            (table["stamp"] != 0) & (table["side"] == b) & (table["key"] == key) & (table["frac"] == frac)
-        ]
+        there = table[(table["stamp"] != 0) & (table["side"] == b) & (table["key"] == key) & (table["frac"] == frac)]
         return there[np.argsort(there["stamp"])]
 
     def orders_at(self, side: int, tick: int, fine: int = NONE) -> NDArray[Any]:

@@ -46,7 +46,9 @@ def levels_of(memory: Memory, b: int) -> NDArray[np.int64]:
     inside[:, 0], inside[:, 2] = keys, lots[lots != 0]
     inside[:, 3], inside[:, 4] = np.iinfo(np.int64).min, row["orders"][b][keys & MASK]
     spill = memory.tables["spill"][memory.tables["spill"]["side"] == b + 1]
-    outside = np.stack([spill[name].astype(np.int64) for name in ("key", "frac", "lots", "fine_lots", "orders")], axis=1)
+    outside = np.stack(
+        [spill[name].astype(np.int64) for name in ("key", "frac", "lots", "fine_lots", "orders")], axis=1
+    )
     both = np.concatenate([inside, outside])
     return both[np.lexsort((both[:, 1], both[:, 0]))]
 
@@ -77,11 +79,18 @@ def digest_of(memory: Memory, names: dict[int, str]) -> str:
         out.update(np.ascontiguousarray(row[name]).tobytes())
     out.update(repr(sorted(names.items())).encode())
     second, minute = (int(n) for n in row["bar_n"])
+    tables = memory.tables
     parts = (
-        levels_of(memory, 0), levels_of(memory, 1), _orders_of(memory), _volumes_of(memory),
-        _ordered(memory.tables["flow"], int(row["prints"])), _ordered(memory.tables["ring"], int(row["ring_n"])), _ordered(memory.tables["merged"], int(row["merged_n"])),
-        _ordered(memory.tables["bar"][:SECOND_BARS], second), _ordered(memory.tables["bar"][SECOND_BARS:], minute),
-    )  # fmt: skip
+        levels_of(memory, 0),
+        levels_of(memory, 1),
+        _orders_of(memory),
+        _volumes_of(memory),
+        _ordered(tables["flow"], int(row["prints"])),
+        _ordered(tables["ring"], int(row["ring_n"])),
+        _ordered(tables["merged"], int(row["merged_n"])),
+        _ordered(tables["bar"][:SECOND_BARS], second),
+        _ordered(tables["bar"][SECOND_BARS:], minute),
+    )
     for part in parts:
         out.update(f"{len(part)};".encode())
         out.update(np.ascontiguousarray(part).tobytes())

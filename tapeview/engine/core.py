@@ -5,13 +5,44 @@ from __future__ import annotations
 from typing import Any
 
 from feeds.events import (
-    ADD, BAD_TIME, BOOK, CANCEL, CHECKED, CLEAR, CLOCK, EVERY, FILL, GAP, KEEPS_PLACE, LAST, MODIFY, NO_BOOK, NONE,
-    OFF_GRID, OFF_LOT, SNAPSHOT, STATUS, SUSPECT, S_AUCTION, S_CROSSED, S_HALTED, S_LIVE, S_STALE, S_SYNCING, TRADE,
+    ADD,
+    BAD_TIME,
+    BOOK,
+    CANCEL,
+    CHECKED,
+    CLEAR,
+    CLOCK,
+    EVERY,
+    FILL,
+    GAP,
+    KEEPS_PLACE,
+    LAST,
+    MODIFY,
+    NO_BOOK,
+    NONE,
+    OFF_GRID,
+    OFF_LOT,
+    S_AUCTION,
+    S_CROSSED,
+    S_HALTED,
+    S_LIVE,
+    S_STALE,
+    S_SYNCING,
+    SNAPSHOT,
+    STATUS,
+    SUSPECT,
+    TRADE,
 )  # fmt: skip
 from tapeview.engine._jit import kernel
 from tapeview.engine.book import clear_side, level_lots, set_level
 from tapeview.engine.orders import (
-    add_order, cancel_order, clear_orders, fill_order, modify_order, order_side, wipe_orders,
+    add_order,
+    cancel_order,
+    clear_orders,
+    fill_order,
+    modify_order,
+    order_side,
+    wipe_orders,
 )  # fmt: skip
 from tapeview.engine.state import LOTS_LIMIT, NEAR, NO_KEY, PRICE_LIMIT, TIME_LIMIT, TOUCH
 from tapeview.engine.tables import bar_row
@@ -41,7 +72,7 @@ def enter(s: Any, phase: int, why: int) -> None:
     """Change the phase; live time, updates and the silence watch begin anew."""
     if phase == s.phase:
         return
-    if s.phase == S_LIVE or ((s.phase == S_AUCTION or s.phase == S_HALTED) and phase == S_LIVE):
+    if s.phase == S_LIVE or ((s.phase in (S_AUCTION, S_HALTED)) and phase == S_LIVE):
         s.epoch += 1
     s.phase = phase
     s.why = why
@@ -79,13 +110,16 @@ def end_message(s: Any, marks: int) -> None:
         return
     bid, ask = s.best[0], s.best[1]
     crossed = 0
-    if bid != NO_KEY and ask != NO_KEY:
+    if NO_KEY not in (bid, ask):
         # Mirrored keys: bid + ask > 0 is crossed; equal prices have keys and fractions that cancel.
         over = bid + ask
         parts = s.best_frac[0] + s.best_frac[1]
-        if over > 0 or (over == 0 and parts > 0) or (over == -1 and parts > s.fine):
-            crossed = 1
-        elif s.locked_ok == 0 and ((over == 0 and parts == 0) or (over == -1 and parts == s.fine)):
+        if (
+            over > 0
+            or (over == 0 and parts > 0)
+            or (over == -1 and parts > s.fine)
+            or (s.locked_ok == 0 and ((over == 0 and parts == 0) or (over == -1 and parts == s.fine)))
+        ):
             crossed = 1
     if crossed != 0 and s.is_crossed == 0:
         s.n_crossed += 1
@@ -113,7 +147,7 @@ def take_status(s: Any, event: Any) -> None:
         s.venue_seq = event.ref
     if stated == S_LIVE:
         s.in_message = 1
-    if stated == S_LIVE or stated == S_SYNCING or stated == S_STALE or stated == S_AUCTION or stated == S_HALTED:
+    if stated in (S_LIVE, S_SYNCING, S_STALE, S_AUCTION, S_HALTED):
         enter(s, stated, W_STATUS)
 
 
@@ -139,7 +173,7 @@ def take_clear(s: Any, event: Any) -> None:
     s.in_message = 1
     if event.marks & SNAPSHOT != 0:
         s.n_snapshots += 1
-    if s.phase == S_LIVE or s.phase == S_STALE:
+    if s.phase in (S_LIVE, S_STALE):
         enter(s, S_SYNCING, W_CLEAR)
     for b in range(2):
         if (event.side >= 0 and b == 0) or (event.side <= 0 and b == 1):
@@ -187,7 +221,7 @@ def take_book(s: Any, event: Any) -> int:
         if side == 0:
             s.n_unknown_orders += 1
             return 1
-    if (side != 1 and side != -1) or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
+    if (side not in (1, -1)) or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
         return 0
     b = 0 if side > 0 else 1
     frac = 0
@@ -219,7 +253,7 @@ def take_level(s: Any, event: Any) -> int:
     lots = event.lots
     tick = event.tick
     side = event.side
-    if lots < 0 or lots > LOTS_LIMIT or (side != 1 and side != -1) or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
+    if lots < 0 or lots > LOTS_LIMIT or (side not in (1, -1)) or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
         return 0
     if event.ref != NONE:
         s.venue_seq = event.ref
@@ -300,7 +334,7 @@ def write_row(s: Any, event: Any, row: Any, kind: int) -> None:
 
 @kernel
 def advance(
-    events: Any, start: int, state: Any, 
+    events: Any, start: int, state: Any,
     frame: Any, trades: Any, touches: Any, near: Any,
 ) -> int:  # fmt: skip
     """Apply events from `start`; give the place where it stopped, the end unless `need` says what is missing."""
@@ -311,7 +345,7 @@ def advance(
         event = events[i]
         s.seq = event.seq
         kind = event.kind
-        if s.inst >= 0 and event.inst != s.inst and event.inst != EVERY:
+        if s.inst >= 0 and event.inst not in (s.inst, EVERY):
             kind = 0
         s.flag = 0
         s.row_tick, s.row_lots, s.row_was, s.row_side = event.tick, event.lots, 0, event.side

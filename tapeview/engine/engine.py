@@ -17,8 +17,22 @@ from tapeview.engine.frame import FRAME
 from tapeview.engine.memory import TABLE_START, fresh
 from tapeview.engine.settings import EngineSettings
 from tapeview.engine.state import (
-    ANCHORS, CELL, COUNTERS, FLOW, NEED_CENTRE, NEED_FLOW, NEED_ORDERS, NEED_PAGES, NEED_SPILL, NO_KEY, ORDER, PAGE_SLOT,
-    REACH, SPILL, SUMS, WINDOW,
+    ANCHORS,
+    CELL,
+    COUNTERS,
+    FLOW,
+    NEED_CENTRE,
+    NEED_FLOW,
+    NEED_ORDERS,
+    NEED_PAGES,
+    NEED_SPILL,
+    NO_KEY,
+    ORDER,
+    PAGE_SLOT,
+    REACH,
+    SPILL,
+    SUMS,
+    WINDOW,
 )  # fmt: skip
 from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
@@ -46,9 +60,7 @@ class Engine:
     everything runs as plain Python.
     """
 
-    def __init__(
-        self, instrument: Instrument, settings: EngineSettings | None = None, inst: int | None = None
-    ) -> None:
+    def __init__(self, instrument: Instrument, settings: EngineSettings | None = None, inst: int | None = None) -> None:
         self.instrument = instrument
         self.settings = settings or EngineSettings()
         self.inst = inst
@@ -130,7 +142,7 @@ class Engine:
 
     def _middle(self) -> int:
         bid, ask = (int(key) for key in self._memory.state["best"][0])
-        if bid == NO_KEY or ask == NO_KEY:
+        if NO_KEY in (bid, ask):
             return bid if ask == NO_KEY else -ask
         return (bid - ask) // 2 if abs(-ask - bid) <= WINDOW // 2 else bid
 

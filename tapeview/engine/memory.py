@@ -11,7 +11,22 @@ from feeds.events import NONE
 from feeds.instruments import Instrument
 from tapeview.engine.settings import EngineSettings
 from tapeview.engine.state import (
-    BAR, CELL, FLOW, FLOW_START, MERGED, MINUTE_BARS, NO_KEY, ORDER, PAGE, PAGE_SLOT, PRINT, RING, SECOND_BARS, SPILL, STATE, WINDOW,
+    BAR,
+    CELL,
+    FLOW,
+    FLOW_START,
+    MERGED,
+    MINUTE_BARS,
+    NO_KEY,
+    ORDER,
+    PAGE,
+    PAGE_SLOT,
+    PRINT,
+    RING,
+    SECOND_BARS,
+    SPILL,
+    STATE,
+    WINDOW,
 )  # fmt: skip
 
 _MS: Final = 1_000_000
@@ -56,7 +71,7 @@ def fresh(instrument: Instrument, settings: EngineSettings, inst: int | None) ->
     s["stale_ns"] = settings.stale_ms * _MS
     s["big_share"] = round(settings.big_print_quantile * 10_000)
     for name in (
-        "seq", "recv_ns", "exch_ns", "venue_seq", "now_ns", "day_end_ns", "live_since_ns", "last_book_ns",
+        "seq", "recv_ns", "exch_ns", "venue_seq", "day_end_ns", "live_since_ns", "last_book_ns",
         "median_gap_ns", "gap_lost", "gap_ns", "gap_at_ns", "open", "high", "low", "close", "first_ns", "last_ns",
         "pace_ns", "anchor_ns", "bar_end_ns", "none",
     ):  # fmt: skip

@@ -66,8 +66,7 @@ def shift_level(s: Any, b: int, key: int, frac: int, lots: int, count: int) -> i
     if now <= 0:
         now = 0
         many = 0
-    if many < 0:
-        many = 0
+    many = max(many, 0)
     if inside:
         set_inside(s, b, key, now, many)
         if s.flag & SETTLE != 0:
@@ -163,9 +162,7 @@ def fill_order(s: Any, number: int, lots: int, shown: int) -> None:
 
 
 @kernel
-def modify_order(
-    s: Any, number: int, b: int, key: int, frac: int, lots: int, keeps: int
-) -> None:
+def modify_order(s: Any, number: int, b: int, key: int, frac: int, lots: int, keeps: int) -> None:
     """Give an order a price and displayed lots; it keeps its place when neither the price nor the lots grow worse."""
     slot = order_slot(s, number)
     row = order_row(s, slot)
@@ -184,6 +181,7 @@ def modify_order(
     row.filled = 0
     row.pending = 0
     if lots == 0:
+        tell_order(s, row)
         less_order(s, slot, row.lots)
         return
     if keeps == 0 and (not same or lots > row.lots):

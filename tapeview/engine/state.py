@@ -30,7 +30,7 @@ LOTS_LIMIT: Final = 2**52
 TIME_LIMIT: Final = 2**62
 """A receive time of at least this does not move the clock."""
 SPAN_LIMIT: Final = 2**31
-"""Prints farther than this many ticks from the session's first print stay out of the VWAP, counted as `vwap_left_out`."""
+"""Prints this many ticks or more from the session's first stay out of the VWAP, counted as `vwap_left_out`."""
 
 # What `need` says, a bit set.
 NEED_ORDERS: Final = 1
@@ -98,8 +98,9 @@ STATE: Final = np.dtype(
         # orders
         ("orders_n", "i8"), ("stamp", "i8"), ("orders_seen", "i8"),
         # validity
-        ("phase", "i8"), ("silent", "i8"), ("is_crossed", "i8"), ("epoch", "i8"), ("live_since_ns", "i8"), ("updates", "i8"),
-        ("in_message", "i8"), ("last_book_ns", "i8"), ("median_gap_ns", "i8"), ("awaiting", "i8"), ("why", "i8"),
+        ("phase", "i8"), ("silent", "i8"), ("is_crossed", "i8"), ("epoch", "i8"), ("live_since_ns", "i8"),
+        ("updates", "i8"), ("in_message", "i8"),
+        ("last_book_ns", "i8"), ("median_gap_ns", "i8"), ("awaiting", "i8"), ("why", "i8"),
         ("gap_cause", "i8"), ("gap_lost", "i8"), ("gap_ns", "i8"), ("gap_at_ns", "i8"),
         # tape
         ("ring_n", "i8"), ("merged_n", "i8"), ("pages_n", "i8"), ("last_page", "i8"), ("last_page_at", "i8"),
@@ -108,11 +109,11 @@ STATE: Final = np.dtype(
         ("close", "i8"), ("close_frac", "i8"), ("first_ns", "i8"), ("last_ns", "i8"), ("lean", "i8"),
         ("big_lots", "i8"), ("big_n", "i8"), ("big_next", "i8"), ("bar_n", "i8", (2,)), ("bar_end_ns", "i8", (2,)),
         ("pace_mean", "i8"), ("pace_ns", "i8"),
-        ("meter_head", "i8", (3,)), ("meter_buy", "i8", (3,)), ("meter_sell", "i8", (3,)), ("meter_unknown", "i8", (3,)),
-        ("meter_prints", "i8", (3,)),
+        ("meter_head", "i8", (3,)), ("meter_buy", "i8", (3,)), ("meter_sell", "i8", (3,)),
+        ("meter_unknown", "i8", (3,)), ("meter_prints", "i8", (3,)),
         # vwap
-        ("base_tick", "i8"), ("weight", "i8"), ("has_frac", "i8"), ("vwap_t16", "i8"), ("sigma_t16", "i8"), ("day_end_ns", "i8"),
-        ("vwap", "f8"), ("sigma", "f8"),
+        ("base_tick", "i8"), ("weight", "i8"), ("has_frac", "i8"), ("vwap_t16", "i8"), ("sigma_t16", "i8"),
+        ("day_end_ns", "i8"), ("vwap", "f8"), ("sigma", "f8"),
         ("sums", "i8", ((1 + ANCHORS) * SUMS, 3)),
         ("anchor_on", "i8", (ANCHORS,)), ("anchor_ns", "i8", (ANCHORS,)), ("anchor_print", "i8", (ANCHORS,)),
         ("anchor_weight", "i8", (ANCHORS,)),

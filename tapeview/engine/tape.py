@@ -10,8 +10,28 @@ from typing import Any
 from feeds.events import BUST, FLOW_PRINTS, IMPLIED, NONE, OTHER, S_LIVE
 from tapeview.engine._jit import high_bit, kernel
 from tapeview.engine.state import (
-    BIG, BUCKETS, BUSTED, FLOW_LIMIT, HIGH, IMPLIED_SIDE, LOW, MERGED, MINUTE_BARS, NEED_FLOW, NEED_PAGES, NO_KEY, OFF_GRID_PRINT,
-    PAGE, P_ABOVE_ASK, P_AT_ASK, P_AT_BID, P_BELOW_BID, P_BETWEEN, P_UNKNOWN, RING, SECOND_BARS,
+    BIG,
+    BUCKETS,
+    BUSTED,
+    FLOW_LIMIT,
+    HIGH,
+    IMPLIED_SIDE,
+    LOW,
+    MERGED,
+    MINUTE_BARS,
+    NEED_FLOW,
+    NEED_PAGES,
+    NO_KEY,
+    OFF_GRID_PRINT,
+    P_ABOVE_ASK,
+    P_AT_ASK,
+    P_AT_BID,
+    P_BELOW_BID,
+    P_BETWEEN,
+    P_UNKNOWN,
+    PAGE,
+    RING,
+    SECOND_BARS,
 )  # fmt: skip
 from tapeview.engine.tables import bar_row, cell_row, flow_row, merged_row, page_row, ring_row
 from tapeview.engine.vwap import mean_and_sigma, unweigh, weigh
@@ -151,8 +171,8 @@ def bar_print(s: Any, tick: int, side: int, lots: int) -> None:
         bar = bar_row(s, count_bar(s, which, s.now_ns))
         if bar.trades == 0:
             bar.open, bar.high, bar.low = tick, tick, tick
-        bar.high = tick if tick > bar.high else bar.high
-        bar.low = tick if tick < bar.low else bar.low
+        bar.high = max(bar.high, tick)
+        bar.low = min(bar.low, tick)
         bar.close = tick
         bar.volume += lots
         bar.delta += side * lots
@@ -230,7 +250,8 @@ def merge_print(s: Any, at: int) -> None:
     """Join the raw print at `at` to the newest merged one, or begin another."""
     raw = ring_row(s, at)
     row = merged_row(s, (s.merged_n - 1) & (MERGED - 1))
-    since = raw.recv_ns - row.recv_ns
+    # Between times of noise the difference may wrap, to below 0.
+    since = raw.recv_ns - row.recv_ns if raw.recv_ns >= row.recv_ns else s.none
     if (
         s.merged_n > 0
         and row.side == raw.side
@@ -283,9 +304,7 @@ def mark_merged(s: Any, seq: int) -> None:
 
 
 @kernel
-def take_back(
-    s: Any, event: Any, tick: int, fine: int, lots: int
-) -> None:
+def take_back(s: Any, event: Any, tick: int, fine: int, lots: int) -> None:
     """Undo an earlier print: found by its trade id, or without one by price, size and side.
 
     One that is not among the prints kept is undone as the row states it, unless all prints are still there.
@@ -340,9 +359,7 @@ def take_back(
 
 
 @kernel
-def record_trade(
-    s: Any, event: Any, tick: int, frac: int, lots: int, fine_lots: int
-) -> None:
+def record_trade(s: Any, event: Any, tick: int, frac: int, lots: int, fine_lots: int) -> None:
     """Put a TRADE on the tape and into every sum it belongs to."""
     kind = event.aux
     if kind < 0 or kind > OTHER:

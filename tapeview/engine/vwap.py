@@ -98,8 +98,8 @@ def mean_and_sigma(s: Any) -> None:
     variance = square - mean * mean
     s.vwap = float(s.base_tick) + mean
     s.sigma = math.sqrt(variance) if variance > 0.0 else 0.0
-    s.vwap_t16 = s.base_tick * 65536 + int(math.floor(mean * 65536.0 + 0.5))
-    s.sigma_t16 = int(math.floor(s.sigma * 65536.0 + 0.5))
+    s.vwap_t16 = s.base_tick * 65536 + math.floor(mean * 65536.0 + 0.5)
+    s.sigma_t16 = math.floor(s.sigma * 65536.0 + 0.5)
 
 
 @kernel

@@ -79,6 +79,8 @@ async def _picture(shot: Shot) -> str:
                 for _ in range(3):
                     playback.step_trade()
                     screen.frame()
+                playback.play()
+                screen.frame()
             else:
                 await app.push_screen(HomeScreen(app.plan, fresh=True))
             await pilot.pause()

@@ -138,6 +138,23 @@ def test_the_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytes
     assert open_source("~/2013-05-06.log.bz2").info.format == "bitstamp-log"
 
 
+def test_a_damaged_time_centuries_ahead_costs_few_rows(tmp_path: Path) -> None:
+    lines = [
+        f'{local} order_created {{"price": "1.00", "amount": "1.0", "id": {local}, "order_type": 0}}'
+        for local in (1_430_438_404_518, 1_430_438_404_600, 8_900_000_000_000, 1_430_438_404_700)
+    ]
+    path = tmp_path / "jump.log"
+    path.write_text("\n".join(lines) + "\n")
+    rows = rows_of(open_source(path))
+    assert len(rows) < 700_000
+    clocks = rows["recv_ns"][rows["kind"] == CLOCK]
+    assert (np.diff(clocks) > 0).all()
+    # Whole days at the end, whole minutes in the first year.
+    assert set(np.diff(clocks[-1000:]).tolist()) == {86_400 * 10**9}
+    month = clocks[(clocks > clocks[0] + 4000 * 10**9) & (clocks < clocks[0] + 29 * 86_400 * 10**9)]
+    assert set(np.diff(month).tolist()) == {60 * 10**9}
+
+
 def test_problems_are_kept_up_to_a_bound() -> None:
     checks = Checks()
     for at in range(1500):

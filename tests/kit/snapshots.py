@@ -41,7 +41,8 @@ def status(**changes: Any) -> StatusPart:
     part = StatusPart(
         instrument="cme:MES", instruments=("cme:MES",), index=0, source="quiet-open", mode="REPLAY", tier="A",
         verification="chain", market_ns=NOON_NS, playing=True, speed=4.0, ended=False,
-        start_ns=NOON_NS - 900_000_000_000, end_ns=NOON_NS + 900_000_000_000, timeline=tuple((i % 8) / 7 for i in range(64)), indexed=1.0, state="live",
+        start_ns=NOON_NS - 900_000_000_000,
+        end_ns=NOON_NS + 900_000_000_000, timeline=tuple((i % 8) / 7 for i in range(64)), indexed=1.0, state="live",
         why="", events=123_456, events_per_s=2134.0, book_age_ns=12_000_000, tape_age_ns=8_000_000, gaps=0, coalesced=0,
         partial_since_ns=None, notice="",
     )  # fmt: skip
@@ -143,7 +144,8 @@ def chart(columns: int = 120, **changes: Any) -> ChartPart:
         start_ns=NOON_NS - 300_000_000_000, column_ns=300_000_000_000 // columns, close=close, high=close + 1,
         low=close - 1, vwap=np.linspace(20_046, 20_048, columns), sigma=np.linspace(2.0, 4.0, columns),
         gap=np.zeros(columns, np.bool_), anchor="session", anchor_slot=0, anchors=("session", "day"),
-        since_ns=NOON_NS - 900_000_000_000, vwap_now=20_048.0, sigma_now=4.0, z=0.62, vwap_text="5 012.00", sigma_text="1.00", valid=True,
+        since_ns=NOON_NS - 900_000_000_000,
+        vwap_now=20_048.0, sigma_now=4.0, z=0.62, vwap_text="5 012.00", sigma_text="1.00", valid=True,
     )  # fmt: skip
     return replace(part, **changes)
 

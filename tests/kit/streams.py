@@ -9,8 +9,35 @@ from hypothesis import strategies as st
 
 from feeds.clock import Clock
 from feeds.events import (
-    ADD, ASK, BAD_TIME, BID, BOOK, BUST, CANCEL, CHECKED, CLEAR, EVENT, FACT, FILL, GAP, KEEPS_PLACE, LAST, MODIFY,
-    NO_BOOK, NONE, OFF_GRID, OFF_LOT, QUOTE, SNAPSHOT, STATUS, SUSPECT, S_AUCTION, S_HALTED, S_LIVE, S_SYNCING, TRADE,
+    ADD,
+    ASK,
+    BAD_TIME,
+    BID,
+    BOOK,
+    BUST,
+    CANCEL,
+    CHECKED,
+    CLEAR,
+    EVENT,
+    FACT,
+    FILL,
+    GAP,
+    KEEPS_PLACE,
+    LAST,
+    MODIFY,
+    NO_BOOK,
+    NONE,
+    OFF_GRID,
+    OFF_LOT,
+    QUOTE,
+    S_AUCTION,
+    S_HALTED,
+    S_LIVE,
+    S_SYNCING,
+    SNAPSHOT,
+    STATUS,
+    SUSPECT,
+    TRADE,
     Events,
 )  # fmt: skip
 
@@ -125,7 +152,9 @@ def market(events: int, seed: int, *, orders: bool = False, wild: bool = True, p
             else:
                 ref = len(ops)
                 trades.append((ref, tick, lots, aggressor, marks))
-            ops.extend([(TRADE, aggressor, tick, lots, ref, kind, marks)] * (1 if rng.random() < 0.8 or kind == BUST else 2))
+            ops.extend(
+                [(TRADE, aggressor, tick, lots, ref, kind, marks)] * (1 if rng.random() < 0.8 or kind == BUST else 2)
+            )
         elif draw < 0.225:
             ops.append(rng.choice([
                 (GAP, 0, 0, 1, 3, NONE, LAST), (CLEAR, rng.choice([0, 0, 1, -1]), 0, 0, NONE, 0, LAST),
@@ -144,7 +173,9 @@ def market(events: int, seed: int, *, orders: bool = False, wild: bool = True, p
                 if draw < 0.8:
                     ops.append((CANCEL, 0, 0, rng.choice([0, 0, 0, 1, 2]), which, NONE, last))
                 elif draw < 0.9:
-                    ops.append((MODIFY, side, tick, rng.randrange(0, 9), which, NONE, last | rng.choice([0, KEEPS_PLACE])))
+                    ops.append(
+                        (MODIFY, side, tick, rng.randrange(0, 9), which, NONE, last | rng.choice([0, KEEPS_PLACE]))
+                    )
                 else:
                     ops.append((FILL, 0, 0, rng.randrange(1, 9), which, NONE, last | rng.choice([0, 0, NO_BOOK])))
         else:

@@ -14,7 +14,7 @@ from feeds.instruments import Instrument
 from feeds.recording import RecordingWriter
 from feeds.script import START_NS, events
 from feeds.source import SourceInfo
-from tapeview.cli.main import COMMANDS, main
+from tapeview.cli.entry import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent.parent
 STORY = "[ b100:5/2 b99:7 a101:3 a103:9 ] ~250 +101:2&a101:1 ~10 +101:1&a101:0 ~300 -100:1&b100:4 ~900 +103:4&a103:5"
@@ -49,7 +49,9 @@ def test_the_book_at_its_end_in_the_venues_own_decimals(capsys, session):
     assert book["recv_ns"] == START_NS + 1_460_000_000
 
 
-@pytest.mark.parametrize(("at", "bids"), [("+0.1s", "0.5"), ("+0.56s", "0.4"), ("+559ms", "0.5"), (str(START_NS), "0.5")])
+@pytest.mark.parametrize(
+    ("at", "bids"), [("+0.1s", "0.5"), ("+0.56s", "0.4"), ("+559ms", "0.5"), (str(START_NS), "0.5")]
+)
 def test_the_book_at_an_instant_is_that_after_the_last_event_at_or_before_it(capsys, session, at, bids):
     _, lines, _ = run(capsys, "book", session, "--json", "--at", at)
     assert json.loads(lines[0])["bids"][0][1] == bids
@@ -141,19 +143,38 @@ def test_convert_never_writes_over_anything(capsys, session):
 @pytest.mark.parametrize(
     "words",
     [
-        ["bok"], ["--nothing"], ["book"], ["book", "absent"], ["book", "SESSION", "--at", "soon"], ["book", "SESSION", "--depth", "0"],
-        ["book", "SESSION", "--at", "+1s", "--seq", "3"], ["book", "SESSION", "--seq", "-1"], ["book", "SESSION", "--tick", "zero"],
-        ["book", "SESSION", "--symbol", "OTHER"], ["book", "SESSION", "--format", "lobstr"], ["tape", "SESSION", "--from", "x"],
-        ["tape", "SESSION", "--from", "+2s", "--to", "+1s"], ["tape", "SESSION", "--min-lots", "-3"], ["info", "/dev/null"],
-        ["stats", "SESSION", "--set", "engine.merge=3"], ["stats", "SESSION", "--set", "engine.merge_ms=-3"], ["config", "check"],
-        ["config", "check", "absent.toml"], ["config", "explain", "thme"], ["convert", "SESSION", "x", "--part-rows", "0"],
-        ["replay", "absent"], ["replay", "SESSION", "--speed", "0"], ["replay", "SESSION", "--speed", "fast"], ["replay", "SESSION"],
-        ["bench", "nothing"], ["simulator:seed=x"], ["book", "simulator:sed=3"],
+        "bok",
+        "--nothing",
+        "book",
+        "book absent",
+        "book SESSION --at soon",
+        "book SESSION --depth 0",
+        "book SESSION --at +1s --seq 3",
+        "book SESSION --seq -1",
+        "book SESSION --tick zero",
+        "book SESSION --symbol OTHER",
+        "book SESSION --format lobstr",
+        "tape SESSION --from x",
+        "tape SESSION --from +2s --to +1s",
+        "tape SESSION --min-lots -3",
+        "info /dev/null",
+        "stats SESSION --set engine.merge=3",
+        "stats SESSION --set engine.merge_ms=-3",
+        "config check",
+        "config check absent.toml",
+        "config explain thme",
+        "convert SESSION x --part-rows 0",
+        "replay absent",
+        "replay SESSION --speed 0",
+        "replay SESSION --speed fast",
+        "replay SESSION",
+        "bench nothing",
+        "simulator:seed=x",
+        "book simulator:sed=3",
     ],
-    ids=" ".join,
-)  # fmt: skip
+)
 def test_wrong_words_get_one_clear_line_and_exit_2(capsys, session, words):
-    code, lines, error = run(capsys, *(session if w == "SESSION" else w for w in words))
+    code, lines, error = run(capsys, *(session if w == "SESSION" else w for w in words.split()))
     assert code == 2
     assert lines == []
     assert error.startswith("tapeview: ")
@@ -190,19 +211,30 @@ def test_doctor_looks_at_everything_that_matters(capsys):
 
 def test_a_closed_pipe_ends_quietly(session):
     words = f"{sys.executable} -m tapeview tape {session} --json --raw | head -n 1"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {words}"], capture_output=True, text=True, cwd=ROOT, check=False)
+    shell = ["bash", "-c", f"set -o pipefail; {words}"]
+    done = subprocess.run(shell, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
 
 
 def test_data_goes_to_stdout_and_nothing_else_does(session):
-    done = subprocess.run([sys.executable, "-m", "tapeview", "book", str(session), "--json"], capture_output=True, text=True,
-                          cwd=ROOT, check=True, env={**os.environ, "PYTHONWARNINGS": "error"})  # fmt: skip
+    words = [sys.executable, "-m", "tapeview", "book", str(session), "--json"]
+    strict = {**os.environ, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True, env=strict)
     assert json.loads(done.stdout)["instrument"] == "test:STORY"
 
 
 def test_version_is_printed_without_loading_anything_heavy():
-    code = "import sys; sys.argv=['tapeview','--version']\nimport tapeview.cli\ntry: tapeview.cli.main()\nexcept SystemExit: pass\n"
-    code += "print(sorted({'numpy','polars','textual','numba'} & set(sys.modules)))"
+    code = """
+import sys
+import tapeview.cli
+
+sys.argv = ["tapeview", "--version"]
+try:
+    tapeview.cli.entry()
+except SystemExit:
+    pass
+print(sorted({"numpy", "polars", "textual", "numba"} & set(sys.modules)))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines()[1] == "[]"

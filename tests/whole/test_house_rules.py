@@ -56,7 +56,7 @@ HEAVY = {"textual", "numba", "polars", "llvmlite", "databento_dbn"}
         ("import tapeview.session", HEAVY),
         ("import tapeview.snapshot", HEAVY),
         ("import tapeview.config", HEAVY),
-        ("import tapeview.cli.main; tapeview.cli.main.parser(None)", HEAVY | {"numpy", "msgspec"}),
+        ("import tapeview.cli.entry; tapeview.cli.entry.parser(None)", HEAVY | {"numpy", "msgspec"}),
         ("import tapeview.ui.app", HEAVY - {"textual"}),
     ],
 )

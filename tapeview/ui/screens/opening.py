@@ -55,7 +55,11 @@ class OpeningScreen(Screen[BadInput | None]):
     def on_mount(self) -> None:
         """Begin once the first frame is on the terminal."""
         self._say("starting")
-        self.call_after_refresh(self.run_worker, self._open(), exclusive=True)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        # A worker of the app's: one of this screen's would be cancelled with it and leave the player open.
+        self.app.run_worker(self._open(), name="open")
 
     def action_give_up(self) -> None:
         """Go back without waiting for what was begun."""
@@ -91,12 +95,11 @@ class OpeningScreen(Screen[BadInput | None]):
             plan.settings.screen if plan.settings is not None else None,
             last=Last(plan.addresses[0], self.title_text),
         )
-        # Not awaited: this worker ends with the screen it belongs to.
-        self.app.call_later(self.app.switch_screen, screen)
+        await self.app.switch_screen(screen)
 
     def _say(self, text: str) -> None:
-        if self.is_mounted:
-            self.query_one("#opening-step", Static).update(Content.styled(text, "$text"))
+        for step in self.query("#opening-step").results(Static):
+            step.update(Content.styled(text, "$text"))
 
     def _end(self, error: BadInput | None) -> None:
         app = cast("TapeviewApp", self.app)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Resize
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from feeds.errors import BadInput
@@ -20,9 +21,10 @@ from tapeview import bundled
 from tapeview import format as text
 from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.background import beside
+from tapeview.ui.screens._hints import hints
 from tapeview.ui.screens._pace import Orders, Pulse
 from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
-from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets._panel import Beside, Panel, Stacked
 from tapeview.ui.widgets.card import Card
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.meters import Meters
@@ -40,31 +42,6 @@ PANELS: Final[tuple[type[Panel], ...]] = (Ladder, Tape, Chart)
 """Panels that can have the keys."""
 LAYOUTS: Final = {"f5": "all", "f6": "flow", "f7": "chart", "f8": "ladder"}
 """Everything · ladder and tape · ladder and chart · ladder alone."""
-HINTS: Final[dict[type[Panel], tuple[tuple[str, str, int], ...]]] = {
-    Ladder: (
-        ("ladder.up ladder.down", "price", 1),
-        ("ladder.centre", "centre", 2),
-        ("ladder.coarser ladder.finer", "group", 6),
-    ),
-    Tape: (
-        ("tape.up tape.down", "hold", 1),
-        ("tape.unfold", "unfold", 2),
-        ("tape.filter-up tape.filter-down", "filter", 3),
-    ),
-    Chart: (("chart.longer chart.shorter", "span", 1), ("chart.slot", "anchor", 2)),
-}
-"""Ids of the keys told on the bottom line while a panel has them, a word for each, and its rank: the last go first."""
-HINTS_ALWAYS: Final = (
-    ("replay.pause", "pause", 1),
-    ("replay.event", "event", 3),
-    ("replay.trade", "trade", 7),
-    ("replay.slower replay.faster", "speed", 3),
-    ("replay.left replay.right", "10 s", 8),
-    ("replay.goto", "go to", 4),
-    ("screen.next", "panel", 5),
-    ("app.help", "help", 0),
-    ("screen.leave", "back", 0),
-)
 FIRST_OWN_ANCHOR: Final = 2
 """Slot of the first VWAP anchor that is not the session's or the day's."""
 LEAST_COLUMNS: Final = 60
@@ -131,6 +108,8 @@ class TradeScreen(Screen[None]):
         self.layout_name = "all"
         self._settings = settings
         self._last = last
+        self._paths: list[tuple[Panel, *tuple[Widget, ...]]] = []
+        """Each panel and what it lies in."""
         self._window = Window()
         self._orders = Orders()
         self._pulse = Pulse(settings.fps if settings is not None else 30)
@@ -138,16 +117,17 @@ class TradeScreen(Screen[None]):
         self._changed_ns = 0
         self._wanted = True
         self._zoomed: Panel | None = None
+        self._said = self._told = ""
         self._said_until = 0.0
 
     def compose(self) -> ComposeResult:
         """Truth line, timeline, panels side by side, the bottom line."""
         yield TruthLine(id="truth")
         yield Timeline(id="timeline")
-        with Horizontal(id="body"):
+        with Beside(id="body"):
             yield Ladder(id="ladder")
             yield Tape(id="tape", ruled=True)
-            with Vertical(id="side"):
+            with Stacked(id="side"):
                 yield Chart(id="chart", ruled=True)
                 yield Meters(id="meters", ruled=True)
         yield Meters(id="meters-line")
@@ -164,6 +144,9 @@ class TradeScreen(Screen[None]):
             meters.can_focus = False  # it has no keys of its own
         if self._settings is not None:
             self._apply(self._settings)
+        for panel in self.query(Panel):
+            inside = panel.ancestors
+            self._paths.append((panel, *[node for node in inside if isinstance(node, Widget) and node is not self]))
         self.query_one(Ladder).focus()
         if self._timed:
             self.set_interval(self._pulse.period_ns / 1e9, self.frame)
@@ -186,12 +169,12 @@ class TradeScreen(Screen[None]):
     @property
     def panels(self) -> list[Panel]:
         """The panels that can be seen."""
-        return [p for p in self.query(Panel) if p.display and p.size and all(a.display for a in p.ancestors)]
+        return [path[0] for path in self._paths if all(node.display for node in path)]
 
     def frame(self) -> None:
         """Let the market go on to now and show it, where something changed and the terminal keeps up."""
         now = time.monotonic_ns()
-        passed = self._pulse.beat(now)
+        passed = self._pulse.beat(now) if self._timed else 0
         if self._orders.busy:
             return
         # A program that was stopped or held up goes on where it was, instead of leaping over the market.
@@ -217,6 +200,7 @@ class TradeScreen(Screen[None]):
         self._window = window
         self.playback.coalesced = self._pulse.coalesced
         self.shown = snapshot = self.playback.snapshot(window)
+        self._make_room()
         for panel in self.panels:
             panel.show(snapshot)
 
@@ -234,15 +218,29 @@ class TradeScreen(Screen[None]):
         """Show a sentence on the bottom line for a moment, a fault for longer; none takes it away."""
         self._said_until = time.monotonic() + (_BAD_S if bad else _SAID_S) if words else 0.0
         self.query_one(KeysLine).set_message(words)
+        self._said = words
+        self._make_room()
+
+    def _make_room(self) -> None:
+        told = self._said or (self.shown.status.notice if self.shown is not None else "")
+        if told != self._told:
+            self._told = told
+            self._hint()
 
     # -- size ----------------------------------------------------------------------------------------
     def on_resize(self, event: Resize) -> None:
         """Take the composition that fits."""
         width, height = event.size
         tiny = width < LEAST_COLUMNS or height < LEAST_ROWS
-        self.set_class(tiny, "tiny")
-        self.set_class(not tiny and (width < 100 or height < 28), "small")
-        self.set_class(not tiny and width >= 160 and height >= 40, "large")
+        # All at once: each change of a class lays the whole screen's styles out anew.
+        sizes = {
+            "tiny": tiny,
+            "small": not tiny and (width < 100 or height < 28),
+            "large": not tiny and width >= 160 and height >= 40,
+        }
+        kept = set(self.classes) - sizes.keys()
+        if kept | {name for name, true in sizes.items() if true} != self.classes:
+            self.set_classes(kept | {name for name, true in sizes.items() if true})
         self._wanted = True
         self._hint()
 
@@ -372,19 +370,9 @@ class TradeScreen(Screen[None]):
         self._hint()
 
     def _hint(self) -> None:
-        from tapeview.ui.keys import actions
-
-        panel = self.focused
-        keymap = self.app._keymap
-        known = {a.id: a for a in actions([type(self.app), TradeScreen, *PANELS], keymap)}
-        own = next((hints for kind, hints in HINTS.items() if isinstance(panel, kind)), ())
-        ranked = [
-            (rank, "".join(known[name].shown.split()[0] for name in ids.split()), words)
-            for ids, words, rank in (*own, *HINTS_ALWAYS)
-        ]
-        while ranked and sum(len(key) + len(words) + 3 for _, key, words in ranked) >= self.size.width:
-            ranked.remove(max(reversed(ranked), key=lambda hint: hint[0]))
-        self.query_one(KeysLine).set_hints(tuple((key, words) for _, key, words in ranked))
+        taken = len(self._told) + 2 if self._told else 0
+        owners = (type(self.app), TradeScreen, *PANELS)
+        self.query_one(KeysLine).set_hints(hints(self.focused, owners, self.app._keymap, self.size.width - taken))
 
     # -- panels --------------------------------------------------------------------------------------
     def action_zoom(self) -> None:
@@ -400,6 +388,8 @@ class TradeScreen(Screen[None]):
         self.set_class(panel is not None, "zoomed")
         for other in self.query(Panel):
             other.set_class(other is panel, "zoom")
+        for ruled in (self.query_one(Tape), self.query_one(Chart), self.query_one("#meters", Meters)):
+            ruled.ruled = ruled is not panel
         self.query_one("#side").set_class(panel is not None and self.query_one("#side") in panel.ancestors, "zoom")
         self._wanted = True
 

@@ -127,7 +127,20 @@ class Panel(Widget, can_focus=True):
         strips = self._strips
         self._strips = {key: strips[key] for row in rows if (key := id(row)) in strips}
         if changed:
-            self.refresh(*_regions(changed, size.width))
+            self._repaint(_regions(changed, size.width))
+
+    def _repaint(self, regions: list[Region]) -> None:
+        """Have rows painted with the screen's next update.
+
+        What `refresh` does for a widget without style or layout changes, less two messages a panel and frame.
+        """
+        if not self.is_mounted:
+            self.refresh(*regions)
+            return
+        screen = self.screen
+        self._repaint_regions.update(regions)
+        screen._dirty_widgets.add(self)
+        screen._update_timer.resume()
 
     # -- drawing -----------------------------------------------------------------------------------
     def _drawn(self, width: int, height: int) -> list[Row]:

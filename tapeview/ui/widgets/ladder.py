@@ -41,8 +41,15 @@ GROUPS: Final = (1, 2, 5, *(step * 10**power for power in range(6) for step in (
 """Ticks a row, from fine to coarse."""
 MODES: Final = ("auto", "static", "pinned")
 """auto recentres when the market nears an edge, static never does, pinned keeps the touch in the middle."""
+TICKS_A_BASIS_POINT: Final = 50
+"""A market with more ticks to a basis point (1/10,000 of the price) opens grouped by about a tenth of one."""
 EDGE_ROWS: Final = 3
 GLANCE_NS: Final = 300_000_000
+NOTABLE_PART: Final = 4
+"""A size lights up when it changed by a quarter or more of what was there."""
+LIT_MOST: Final = 8
+"""Sizes bright at once; in a busy market more would make none stand out."""
+NEVER_NS: Final = -(2**62)
 LAST_NS: Final = 1_000_000_000
 RECENT_S: Final = 60
 LAST_WIDTH: Final = 8
@@ -131,6 +138,7 @@ class Ladder(Panel):
         self.cursor: int | None = None
         """The tick the cursor belongs to; None until the user first moves it."""
         self.group = 1
+        self._group_chosen = False
         self.mode = MODES[0]
         self._recent_from_ns: int | None = None
         self._forget_market()
@@ -144,7 +152,7 @@ class Ladder(Panel):
         self._touch_inside = False
         self._labels: tuple[str, ...] = ()
         self._sizes: Ints | None = None
-        self._changed_ns: Ints | None = None
+        self._lit_ns: Ints | None = None
         self._frame: _Frame | None = None
         self._cache: dict[str, tuple[_Key, _Extra, Row]] = {}
 
@@ -175,10 +183,13 @@ class Ladder(Panel):
         part, status = snapshot.ladder, snapshot.status
         if self._instrument not in (None, status.instrument):
             self.cursor, self._recent_from_ns = None, None
+            self.group, self._group_chosen = 1, False
             self._forget_market()
         self._instrument = status.instrument
         if part is None or height < 3:
             return []
+        if not self._group_chosen:
+            self._choose_group(part)
         if part.group == self.group:
             self._follow(part, snapshot.window.top is None)
         self._price_width = max(self._price_width, min(16, max((len(label) for label in part.label), default=0)))
@@ -187,6 +198,17 @@ class Ladder(Panel):
         if status.state not in QUIET_STATES:
             _announce(body, status, width)
         return [self._heading(cols, width), *body[: height - 2], self._foot(snapshot, part, cols, width)]
+
+    def _choose_group(self, part: LadderPart) -> None:
+        """Group the prices of a market whose ticks are dust: more than 50 of them to a basis point."""
+        tick = part.best_bid if part.best_bid is not None else part.best_ask
+        if tick is None:
+            return
+        self._group_chosen = True
+        if abs(tick) > TICKS_A_BASIS_POINT * 10_000:
+            wanted = abs(tick) / 100_000
+            self.group = min(GROUPS, key=lambda step: abs(step - wanted))
+            self._top = None
 
     def _follow(self, part: LadderPart, centred: bool) -> None:
         rows = len(part.label)
@@ -246,23 +268,27 @@ class Ladder(Panel):
         return 0 <= (status.market_ns or 0) - part.last_ns <= LAST_NS * max(1.0, status.speed)
 
     def _changes(self, part: LadderPart, now: int, glance_ns: int) -> Ints:
-        """Return 1 where a row's bid, 2 where its ask changed within the glance."""
+        """Return 1 where a row's bid, 2 where its ask changed notably within the glance, on a few cells at most."""
         sizes = np.stack((part.bid, part.ask))
-        if self._sizes is None or self._changed_ns is None:
-            changed = np.full(sizes.shape, -(2**62), np.int64)
+        if self._sizes is None or self._lit_ns is None:
+            before, lit = sizes, np.full(sizes.shape, NEVER_NS, np.int64)
         elif self._labels == part.label:
-            changed = np.where(sizes != self._sizes, now, self._changed_ns)
+            before, lit = self._sizes, self._lit_ns
         else:
             was = {label: index for index, label in enumerate(self._labels)}
             found = np.array([was.get(label, -1) for label in part.label], np.int64)
-            changed = np.where(sizes != self._sizes[:, found], now, self._changed_ns[:, found])
-            changed[:, found < 0] = -(2**62)
-        # Time that jumped (a seek) makes everything new, so nothing is.
-        age = now - changed
-        changed[age < 0] = -(2**62)
-        self._sizes, self._changed_ns, self._labels = sizes, changed, part.label
-        fresh = (now - changed) < glance_ns
-        glow: Ints = fresh[0] * 1 + fresh[1] * 2
+            before = np.where(found < 0, sizes, self._sizes[:, found])
+            lit = np.where(found < 0, NEVER_NS, self._lit_ns[:, found])
+        # What was lit up later than now belongs to a time that was sought away from.
+        lit = np.where((lit > now) | (now - lit >= glance_ns), NEVER_NS, lit)
+        change = np.abs(sizes - before)
+        notable = np.flatnonzero((change > 0) & (change >= before // NOTABLE_PART))
+        room = LIT_MOST - int(np.count_nonzero(lit > NEVER_NS))
+        if len(notable) > room:
+            notable = notable[np.argsort(-change.ravel()[notable], kind="stable")[: max(0, room)]]
+        lit.ravel()[notable] = now
+        self._sizes, self._lit_ns, self._labels = sizes, lit, part.label
+        glow: Ints = (lit[0] > NEVER_NS) * 1 + (lit[1] > NEVER_NS) * 2
         return glow
 
     def _cursor_row(self, part: LadderPart) -> int | None:
@@ -312,10 +338,24 @@ class Ladder(Panel):
                 left.append((f" {distance}{'↑' if above else '↓'}", "last bold"))
             elif row is not None:
                 left.append((self._exact(scale, part, row), "text"))
+        left += self._touch_distance(part)
         used = sum(len(run[0]) for run in left)
         if used + len(view) + 2 > width:
             view = f"{self.mode} " if used + len(self.mode) + 3 <= width else ""
         return (*left, (view.rjust(max(0, width - used)), "dim"))
+
+    @staticmethod
+    def _touch_distance(part: LadderPart) -> list[Run]:
+        """Say where the touch is while it is out of sight."""
+        if not len(part.tick) or (part.best_bid is None and part.best_ask is None):
+            return []
+        tick = part.best_bid if part.best_bid is not None else part.best_ask or 0
+        row = part.top - tick // part.group
+        bottom = part.top - int(part.tick[-1]) // part.group
+        if 0 <= row <= bottom:
+            return []
+        words = f"{-row}↑" if row < 0 else f"{row - bottom}↓"
+        return [("  touch ", "dim"), (words, "last bold")]
 
     def _exact(self, scale: Scale, part: LadderPart, row: int) -> str:
         words = []
@@ -391,6 +431,7 @@ class Ladder(Panel):
     def action_group(self, step: int) -> None:
         """Take coarser or finer price rows, keeping the cursor's row (else the touch) in place."""
         index = min(len(GROUPS) - 1, max(0, GROUPS.index(self.group) + step))
+        self._group_chosen = True
         if GROUPS[index] == self.group:
             return
         part = self._part()

@@ -16,6 +16,8 @@ HORIZONS: Final = ("5 s", "15 s", "60 s")
 NAME_WIDTH: Final = 11
 NARROW: Final = 34
 """Below this width names are short, so that the bars keep some room."""
+BARS: Final = {"buy": "bid-bar", "sell": "ask-bar"}
+"""A bar is quieter than the number beside it."""
 SHORT_NAMES: Final = {
     "trades 5 s": "5 s",
     "trades 15 s": "15 s",
@@ -79,7 +81,7 @@ def _bar_row(name: str, value: float | None, width: int) -> Row:
     head: list[Run] = [(_head(name, width), "dim"), (f"{glyph} {text.ratio(value)} ", style)]
     room = width - sum(len(run[0]) for run in head) - 1
     if room >= 5:
-        head += [("▕", "rule"), *centred_bar(value, room - 2, style), ("▏", "rule")]
+        head += [("▕", "rule"), *centred_bar(value, room - 2, BARS.get(style, "dim")), ("▏", "rule")]
     return tuple(head)
 
 
@@ -132,7 +134,7 @@ def _delta_row(scale: Scale, part: MetersPart, width: int) -> Row:
     runs: list[Run] = [(head, "dim"), (f"{glyph} {shown}", style)]
     room = width - sum(len(run[0]) for run in runs) - 3
     if room >= 5 and len(part.cvd) > 1:
-        runs.append(("  " + text.sparkline(list(part.cvd), min(room, len(part.cvd))), "text"))
+        runs.append(("  " + text.sparkline(list(part.cvd), min(room, len(part.cvd))), "dim"))
     return tuple(runs)
 
 

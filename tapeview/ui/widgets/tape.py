@@ -343,12 +343,9 @@ def _print_row(frame: _Frame, label: str, depth: int, selected: bool, unfolded: 
     strike = " strike" if busted else ""
     clock = text.clock(recv_ns + offset_ns)
     time = {12: clock, 9: clock[3:], 5: clock[3:8], 0: ""}[time_width]
-    gutter = "▸" if selected else " "
-    runs: list[Run] = [(gutter, "loud bold" + at)]
-    if depth:
-        runs.append((("└ " + time)[-time_width:].rjust(time_width) if time_width else "", "dim" + at))
-    else:
-        runs.append((time, "dim" + at))
+    gutter = "▸" if selected else "└" if depth else " "
+    runs: list[Run] = [(gutter, ("dim" if depth else "loud bold") + at)]
+    runs.append((time, "dim" + at))
     big = bool(marks & PRINT_BIG) and not busted and not depth
     ground = at
     if big:

@@ -144,6 +144,30 @@ def test_every_trade_of_the_real_capture_is_told_exactly_and_the_insurance_fund_
     assert not FLOW_PRINTS >> INSURANCE & 1
 
 
+def test_every_quote_and_mark_price_of_the_real_capture_is_told_exactly(data, captured):
+    quotes, marks = [], []
+    for file in sorted((data / "binance-usdm-btcusdt").glob("*.gz")):
+        with gzip.open(file, "rt") as lines:
+            for line in lines:
+                if "@bookTicker" in line or "@markPrice" in line:
+                    one = json.loads(line.split(" ", 1)[1])["data"]
+                    if one["e"] == "bookTicker":
+                        quotes += [
+                            (one["u"], s, Decimal(one[p]), Decimal(one[q]))
+                            for s, p, q in ((1, "b", "B"), (-1, "a", "A"))
+                        ]
+                    else:
+                        marks += [(i, Decimal(one[key])) for i, key in enumerate("pir")] + [
+                            (3, Decimal(one["T"]) / 1000)
+                        ]
+    reader, rows = captured("binance-usdm-btcusdt")
+    tick, lot = Decimal(reader.instruments[0].tick), Decimal(reader.instruments[0].lot)
+    told = rows[rows["kind"] == QUOTE][["ref", "side", "tick", "lots"]].tolist()
+    assert [(ref, side, t * tick, n * lot) for ref, side, t, n in told] == quotes
+    facts = rows[rows["kind"] == FACT][["aux", "lots"]].tolist()
+    assert [(aux, Decimal(value) / 10**9) for aux, value in facts] == marks
+
+
 def test_the_clock_behind_the_venue_leaves_negative_latency_as_it_is(captured):
     _, rows = captured("binance-spot-ethusdt")
     prints = rows[rows["kind"] == TRADE]
@@ -374,6 +398,16 @@ def test_a_symbol_a_terminal_would_obey_is_not_taken(tmp_path):
     reader, _ = read(write(tmp_path / "a.gz", [trade(1, symbol="\x1b[31mX"), trade(1), trade(2, symbol="Y" * 99)]))
     assert [one.symbol for one in reader.instruments] == ["BTCUSDT"]
     assert reader.checks.ignored == {"other symbols": 2}
+
+
+def test_large_messages_are_given_in_batches_of_a_bounded_size(tmp_path):
+    levels = [[f"{i}.10", "1.000"] for i in range(1000, 2000)]
+    frames = [SNAPSHOT_LINE, depth(95, 105, 90), *(depth(106 + i, 106 + i, 105 + i, levels) for i in range(300))]
+    reader = READER.open(write(tmp_path / "a.gz", frames), OpenOptions())
+    batches = [(len(rows), int(rows["marks"][-1]) & LAST) for rows in reader.rows()]
+    assert sum(n for n, _ in batches) == 300_000 + 6
+    assert max(n for n, _ in batches) <= 65_536
+    assert all(last for _, last in batches)
 
 
 # -- bad input --------------------------------------------------------------------------------

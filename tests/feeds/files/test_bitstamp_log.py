@@ -380,6 +380,75 @@ def test_floats_printed_too_long_mean_their_shortest_text(tmp_path: Path) -> Non
     assert table(rows, TRADE)[0][2:] == (23386, 178855669, 8)
 
 
+def test_a_trade_is_signed_by_its_pair_of_orders_against_the_quote(tmp_path: Path) -> None:
+    # Both executions are told before the print, which lies nearer to the ask; the later order sold.
+    log = Log(tmp_path).start().order("created", 9, 1, "99.00", "0.30").order("changed", 1, 0, "99.00", "0.70")
+    log.order("deleted", 9, 1, "99.00", "0.00").trade(5, 100.5, 0.3)
+    rows, _ = log.read()
+    assert table(rows, TRADE) == [(TRADE, SELL, 10050, 30, 5)]
+
+
+def test_a_trade_told_before_its_executions_is_signed_by_the_taker_held(tmp_path: Path) -> None:
+    log = Log(tmp_path).start().order("created", 9, 1, "98.00", "0.30").trade(5, 100.5, 0.3)
+    rows, _ = log.read()
+    assert table(rows, TRADE) == [(TRADE, SELL, 10050, 30, 5)]
+
+
+def test_an_amount_that_grows_is_an_older_change_told_late(tmp_path: Path) -> None:
+    log = Log(tmp_path).start().order("changed", 1, 0, "99.00", "0.20").order("changed", 1, 0, "99.00", "0.60")
+    rows, reader = log.read()
+    assert insides(rows)[-1][0] == (9900, 20)
+    assert reader.checks.out_of_order == 1
+
+
+def test_a_snapshot_that_differs_in_size_alone_disagrees(tmp_path: Path) -> None:
+    log = Log(tmp_path).start().book("99.00:1.00 98.00:1.00", "101.00:1.50 102.00:1.00")
+    log.book("99.00:1.00 98.00:1.50", "101.00:1.00 102.00:1.00")
+    _, reader = log.read()
+    assert (reader.checks.snapshots, reader.checks.snapshots_failed) == (2, 1)
+
+
+def test_an_unknown_order_executed_whole_takes_its_level_with_it(tmp_path: Path) -> None:
+    log = Log(tmp_path).book("99.00:3.00 98.00:2.00", "101.00:1.00").order("deleted", 70, 0, "99.00", "0.00")
+    rows, _ = log.read()
+    assert insides(rows)[-1][0] == (9800, 200)
+
+
+def test_an_anonymous_amount_shrinks_with_the_next_snapshot_without_waiting(tmp_path: Path) -> None:
+    log = Log(tmp_path).book("99.00:3.00", "101.00:1.00").book("99.00:1.00", "101.00:1.00", 5)
+    rows, _ = log.read()
+    assert insides(rows)[-1][0] == (9900, 100)
+
+
+def test_only_what_snapshots_missed_all_along_is_dropped(tmp_path: Path) -> None:
+    # The level is 2.00 too large at first and 2.25 later: order 10 is younger than the contradiction.
+    log = Log(tmp_path).start().order("created", 9, 0, "99.00", "2.00")
+    truth = ("99.00:1.00 98.00:1.00", "101.00:1.00 102.00:1.00")
+    log.book(*truth, 10).order("created", 10, 0, "99.00", "0.25", 1500).book(*truth, 900)
+    rows, reader = log.read()
+    assert [ghost["id"] for ghost in reader.checks.ghosts] == [9]
+    assert insides(rows)[-1][0] == (9900, 125)
+
+
+def test_an_order_younger_than_the_contradiction_of_its_level_is_not_dropped_for_it(tmp_path: Path) -> None:
+    log = Log(tmp_path).start().order("created", 9, 0, "99.50", "2.00")
+    truth = ("99.00:1.00 98.00:1.00", "101.00:1.00 102.00:1.00")
+    log.book(*truth, 10).order("created", 10, 0, "99.50", "2.00", 1900).order("deleted", 9, 0, "99.50", "2.00")
+    rows, reader = log.book(*truth, 500).read()
+    assert reader.checks.ghosts == []
+    assert insides(rows)[-1][0] == (9950, 200)
+
+
+def test_a_contradiction_that_no_order_fits_is_a_problem_with_its_price(tmp_path: Path) -> None:
+    log = Log(tmp_path).start()
+    truth = ("99.00:0.70 98.00:1.00", "101.00:1.00 102.00:1.00")
+    log.book(*truth, 10).book(*truth, 2100)
+    rows, reader = log.read()
+    assert reader.checks.ghosts == []
+    assert any("99.00" in problem for problem in reader.checks.problems)
+    assert insides(rows)[-1][0] == (9900, 100)
+
+
 def test_repeated_trades_creations_and_deletions_count_once(tmp_path: Path) -> None:
     log = Log(tmp_path).start().trade(5, 101.0, 0.5).trade(5, 101.0, 0.5).order("created", 1, 0, "99.00", "1.00")
     log.order("deleted", 2, 0, "98.00", "1.00").order("deleted", 2, 0, "98.00", "1.00")
@@ -407,7 +476,7 @@ def test_a_time_that_goes_back_is_kept_and_marked(tmp_path: Path) -> None:
     "line",
     [
         b"x", b"", b"1430438404518", b"1430438404518 order_created", b"1430438404518 order_created {",
-        b"143043840451 order_created 5", b'1430438404518 order_created {"price": "1.0"}',
+        b"143043840451 order_created 5", b"9999999999999 order_created {}", b'1430438404518 order_created {"price": "1.0"}',
         b'1430438404518 order_created {"price": "NaN", "amount": "1", "id": 5, "order_type": 0}',
         b'1430438404518 order_created {"price": NaN, "amount": "1", "id": 5, "order_type": 0}',
         b'1430438404518 order_created {"price": 1e999, "amount": "1", "id": 5, "order_type": 0}',

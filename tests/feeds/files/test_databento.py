@@ -355,6 +355,58 @@ def test_books_of_mbp_10_equal_every_record_with_order_counts_and_blanks(tmp_pat
     assert not (rows["marks"][(rows["kind"] == BOOK) & (rows["recv_ns"] > START_NS + 1)] & SNAPSHOT).any()
 
 
+def mbp1(bid: int, ask: int, *, flags: int = 128, at: int = 0, levels: int = 1) -> bytes:
+    """One mbp-1 or mbp-10 record with one level a side, or the same level several times."""
+    pair = dbn.BidAskPair(bid_px=bid * TICK, ask_px=ask * TICK, bid_sz=1, ask_sz=2, bid_ct=1, ask_ct=1)
+    kind, shown = (
+        (dbn.MBP1Msg, pair) if levels == 1 else (dbn.MBP10Msg, [pair] * levels + [dbn.BidAskPair()] * (10 - levels))
+    )
+    return bytes(
+        kind(
+            1, 7, START_NS + at, bid * TICK, 1, dbn.Action.ADD, dbn.Side.BID, 0, START_NS + at, flags=flags, sequence=1,
+            levels=shown,
+        )
+    )  # fmt: skip
+
+
+def test_records_of_one_event_end_with_its_last_one(tmp_path: Path) -> None:
+    rows, _ = read(
+        write(tmp_path, mbp1(10, 11, flags=0), mbp1(9, 11, flags=0, at=1), mbp1(9, 12, at=2), schema="mbp-1")
+    )
+    books = rows[rows["kind"] == BOOK]
+    assert (books["marks"] & LAST != 0).tolist() == [False, False, False, False, False, True]
+    assert books["tick"].tolist() == [10, 11, 9, 10, 12, 11]
+
+
+def test_where_no_record_is_flagged_each_is_an_event(tmp_path: Path) -> None:
+    rows, _ = read(write(tmp_path, mbp1(10, 11, flags=0), mbp1(9, 11, flags=0, at=1), schema="mbp-1"))
+    assert (rows["marks"][rows["kind"] == BOOK] & LAST != 0).tolist() == [False, True, False, True]
+
+
+def test_a_book_with_a_price_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"made\.dbn\.zst: byte \d+: bid levels"):
+        read(write(tmp_path, mbp1(10, 11, levels=2), schema="mbp-10"))
+
+
+def test_a_clear_at_a_price_off_the_grid_is_only_a_clear(tmp_path: Path) -> None:
+    record = dbn.MBOMsg(1, 7, START_NS, 0, 123, 9, dbn.Action.CLEAR, dbn.Side.BID, START_NS, flags=128)
+    rows, reader = read(write(tmp_path, bytes(record), mbo("A", "B", 100, 5, 1)), tick="0.00025")
+    (clear,) = rows[rows["kind"] == CLEAR]
+    assert clear[["side", "tick", "lots", "marks"]].tolist() == (0, 0, 0, LAST)
+    assert reader.checks.off_grid == 0
+
+
+def test_a_batch_ends_where_an_event_ends_even_in_the_middle_of_a_read(tmp_path: Path) -> None:
+    records = []
+    for at in range(30_000):
+        records += [mbo("T", "B", 101, 1, 0, flags=0, at=at)] * 3 + [mbo("C", "A", 101, 1, 5, at=at)]
+    records.append(mbo("T", "B", 101, 1, 0, flags=0, at=30_000))
+    batches = list(READER.open(write(tmp_path, *records), OpenOptions()).rows())
+    assert len(batches) > 1
+    assert all(batch["marks"][-1] & LAST for batch in batches)
+    assert sum(map(len, batches)) == 120_002
+
+
 @pytest.mark.parametrize(("side", "aggressor"), [("B", BUY), ("A", SELL), ("N", UNKNOWN)])
 def test_the_side_of_a_trade_is_the_aggressors(tmp_path: Path, side: str, aggressor: int) -> None:
     record = dbn.TradeMsg(

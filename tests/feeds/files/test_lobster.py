@@ -240,6 +240,26 @@ def test_messages_of_unknown_orders_take_from_their_levels_anonymous_order_exact
     assert list(book.orders[7]) == [BID, 10000, 40]
 
 
+def test_a_level_whose_anonymous_order_is_used_up_takes_no_more(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "34200.1,5,0,10,1000000,1 34200.2,4,900,100,1000000,1 34200.3,3,901,5,1000000,1",
+        "1000100,50,1000000,100",
+    )  # fmt: skip
+    reader = READER.open(path, OpenOptions(tick="0.01"))
+    rows = np.concatenate(list(reader.rows()))
+    assert reader.checks.unknown_orders == 1
+    assert rows["ref"][rows["kind"] == FILL].item() < 0
+    assert rows["ref"][rows["kind"] == CANCEL].item() == 901
+
+
+def test_a_total_deletion_takes_all_that_is_left_whatever_size_it_states(tmp_path: Path) -> None:
+    path = write(tmp_path, "34200.1,1,7,40,1000000,1 34200.2,3,7,25,1000000,1 34200.3,2,7,5,1000000,1")
+    reader = READER.open(path, OpenOptions(tick="0.01"))
+    rows = np.concatenate(list(reader.rows()))
+    assert rows["lots"][rows["kind"] == CANCEL].tolist() == [40, 5]
+    assert reader.checks.unknown_orders == 1
+
+
 def test_the_book_file_with_the_most_levels_seeds(tmp_path: Path) -> None:
     path = write(tmp_path, "34200.1,5,0,10,1000000,1", "1000100,50,1000000,100")
     stem = path.name.split("_message_")[0]
@@ -338,6 +358,13 @@ def test_a_name_without_date_gives_1970_and_says_so(tmp_path: Path) -> None:
     assert reader.instruments[0].name == "here:AB"
     assert any("1970-01-01" in note for note in reader.notes)
     assert next(iter(reader.rows()))["recv_ns"][0] == (5 * 3600 + 34_200) * 10**9
+
+
+@pytest.mark.parametrize("day", ["2012-13-01", "9999-01-01", "0001-01-01", "2012-02-30"])
+def test_a_date_in_the_name_that_is_none_is_refused(tmp_path: Path, day: str) -> None:
+    path = write(tmp_path, "34200.1,1,7,40,1000000,1", stem=f"AB_{day}_1_2")
+    with pytest.raises(BadInput, match=f"date in the name: got '{day}'"):
+        rows_of(path)
 
 
 def test_the_source_numbers_rows_and_adds_clock_rows(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from feeds.events import (
     TRADE,
     UNKNOWN,
 )  # fmt: skip
-from feeds.files._exact import count_floats, count_scaled
+from feeds.files._exact import Levels, count_floats, count_scaled, differences
 from feeds.files.standx import READER, StandxReader
 from feeds.instruments import Grid
 from feeds.source import OpenOptions
@@ -211,6 +211,29 @@ def test_a_time_that_goes_back_is_kept_in_place_and_marked(tmp_path: Path) -> No
     assert reader.checks.out_of_order == 1
 
 
+def test_inferred_sides_use_the_newest_book_received_before_the_trade(tmp_path: Path) -> None:
+    # 1,500 books that rise by a tick a second, a trade in the middle of each second and one at its very start.
+    levels = [
+        book_row(
+            at, bid_prices=[(1000 + at) / 10], bid_quantities=[1.0], ask_prices=[(1002 + at) / 10], ask_quantities=[1.0]
+        )
+        for at in range(1500)
+    ]
+    book_file(tmp_path, *levels)
+    times, prices, sides = [], [], []
+    for at in range(1, 1500):
+        times += [START + dt.timedelta(seconds=at), START + dt.timedelta(seconds=at, milliseconds=500)]
+        # At its start the book of the second before still counts: its middle is 100.0 + at / 10.
+        prices += [(1000 + at) / 10, (1000 + at) / 10]
+        sides += [UNKNOWN, SELL]
+    trades_file(tmp_path, timestamp=times, received_at=times, price=prices, is_buyer_taker=[True] * len(times))
+    rows, _ = read(tmp_path, tick="0.1", lot="0.1")
+    trades = rows[rows["kind"] == TRADE]
+    assert trades["side"].tolist() == sides
+    same = rows[rows["recv_ns"] == trades["recv_ns"][0]]
+    assert same["kind"].tolist() == [TRADE, BOOK, BOOK, BOOK, BOOK]
+
+
 def book_row(at: int = 0, **columns: object) -> dict[str, object]:
     """One row of a book file."""
     time = START + dt.timedelta(seconds=at)
@@ -294,6 +317,41 @@ def test_hours_of_a_folder_follow_each_other_and_the_book_goes_on(tmp_path: Path
     rows, _ = read(tmp_path, tick="0.1", lot="0.1")
     assert rows["kind"].tolist() == [CLEAR, BOOK, BOOK, BOOK, BOOK, STATUS, STATUS, STATUS, BOOK]
     assert rows[-1][["side", "tick", "lots"]].tolist() == (ASK, 100, 40)
+
+
+books = st.lists(
+    st.dictionaries(
+        st.tuples(st.sampled_from([5, 6, 7, -3, 2**61, -(2**61)]), st.booleans()),
+        st.tuples(st.integers(1, 3), st.integers(0, 2)),
+        max_size=6,
+    ),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+def flat(many: list[dict]) -> Levels:
+    """Books of (tick, off the grid) to (lots, count) as columns."""
+    rows = [(at, *key, *value) for at, book in enumerate(many) for key, value in book.items()]
+    of, tick, off, lots, count = np.array(rows, dtype=np.int64).reshape(-1, 5).T
+    return Levels(of, tick, lots, off * OFF_GRID, count)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.tuples(books, books))
+def test_differences_turn_each_book_into_the_other_with_no_row_too_many(pair: tuple[list[dict], list[dict]]) -> None:
+    n = min(map(len, pair))
+    before, after = pair[0][:n], pair[1][:n]
+    held = [dict(book) for book in before]
+    rows = list(zip(*(column.tolist() for column in differences(flat(before), flat(after))), strict=True))
+    for book, tick, lots, count, marks in rows:
+        key, value = (tick, bool(marks & OFF_GRID)), (lots, count)
+        if lots:
+            assert held[book].get(key) != value
+            held[book][key] = value
+        else:
+            del held[book][key]
+    assert held == after
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
 
 
 floats = st.one_of(

@@ -117,6 +117,9 @@ def test_zeros_behind_a_gzip_file_are_padding_up_to_a_bound(tmp_path: Path) -> N
     path = tmp_path / "padded"
     path.write_bytes(gzip.compress(b"one\n") + bytes(5000) + gzip.compress(b"two\n") + bytes(5000))
     assert lines_of(path) == [(1, b"one"), (2, b"two")]
+    some = bytes(MAX_PADDING * 2 // 3)
+    path.write_bytes(gzip.compress(b"one\n") + some + gzip.compress(b"two\n") + some)
+    assert lines_of(path) == [(1, b"one"), (2, b"two")]
     path.write_bytes(gzip.compress(b"one\n") + bytes(MAX_PADDING + CHUNK))
     with pytest.raises(BadInput, match="padded: byte"):
         content(path)

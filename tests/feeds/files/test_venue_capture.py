@@ -296,6 +296,16 @@ def test_a_plain_file_and_damaged_lines_are_read_on(tmp_path):
         assert [text.split(": ")[1] for text in reader.checks.problems] == ["line 8", "line 9", "line 10"]
 
 
+def test_a_damaged_line_between_merged_connections_is_told_once(tmp_path):
+    lines = session(b"{torn", recv(depth(111, 112), 1633998515.0), recv(depth(113, 114), 1633998516.0))
+    other = [recv({"result": None, "id": 1}, ts, "V") for ts in (1633998511.6, 1633998514.0)]
+    reader, rows = read(write(tmp_path / "a.zst", [lines[0], other[0], *lines[1:], other[1]]))
+    assert reader.notes == ["3 connections merged by time"]
+    assert reader.checks.damaged == 1
+    assert reader.checks.problems[0].startswith("a.zst: line 9: ")
+    assert rows["ref"][-1] == 114
+
+
 def test_a_new_connect_of_a_connection_forgets_the_book(tmp_path):
     again = [{"t": "connect", "conn": "W", "ts": 1633998514.0, "addr": "wss://x"}, recv(depth(111, 112), 1633998515.0)]
     reader, rows = read(write(tmp_path / "a.zst", session(*again)))

@@ -64,7 +64,7 @@ def background(name, minutes):
 
 @pytest.fixture(scope="module")
 def figures():
-    return {name: measure(background(name, minutes).batches()) for name, minutes in (("mes", 6), ("perp", 4))}
+    return {name: measure(background(name, minutes).batches()) for name, minutes in (("mes", 5), ("perp", 3))}
 
 
 @pytest.mark.parametrize("name", PROFILES)

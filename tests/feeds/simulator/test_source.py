@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 
 import numpy as np
@@ -17,6 +18,7 @@ from feeds.source import OpenOptions
 from tests.kit.reference import NaiveBook
 
 
+@functools.cache
 def rows_of(address):
     return np.concatenate(list(open_source(address).batches()))
 
@@ -69,7 +71,7 @@ def test_the_first_message_is_a_whole_book_and_then_it_is_live(profile):
 
 def test_the_perpetual_seen_through_the_venue_parser_is_the_simulated_market():
     """After each depth message the parsed book equals the exchange at the end of that 100 ms."""
-    source = open_source("simulator:seed=4,minutes=0.25,profile=perp")
+    source = open_source("simulator:seed=4,minutes=0.2,profile=perp")
     flow, book, compared = Flow(PROFILES["perp"], 4), NaiveBook(instrument=PROFILES["perp"].instrument), 0
     for batch in source.batches():
         ends = np.flatnonzero(batch["marks"] & LAST) + 1

@@ -11,6 +11,7 @@ from feeds.events import (
     BID,
     BOOK,
     BUY,
+    C_DAMAGED,
     C_DISCONNECT,
     C_SEQUENCE,
     CLEAR,
@@ -115,6 +116,24 @@ def test_a_hole_empties_the_book_and_asks_for_a_snapshot():
     rows = run(venue, SNAPSHOT_BODY | {"lastUpdateId": 108}, depth(111, 112))
     assert rows["ref"].tolist() == [108, 108, 108, 108, 110, 112]
     assert (venue.checks.gaps, venue.checks.resyncs) == (1, 1)
+
+
+@pytest.mark.parametrize("price", ["abc", "", "-1", "NaN", "1e999", 5, None])
+def test_an_unreadable_update_empties_the_book_at_once(price):
+    venue = spot()
+    rows = run(venue, SNAPSHOT_BODY, depth(101, 105), depth(106, 110, [[price, "1.0"]]))
+    assert rows["kind"].tolist()[-3:] == [GAP, CLEAR, STATUS]
+    assert rows["lots"][-3] == C_DAMAGED
+    assert [want.what for want in venue.wants()] == ["snapshot"]
+    assert venue.checks.damaged == venue.checks.gaps == 1
+
+
+def test_an_unreadable_update_of_another_stream_leaves_the_book_alone():
+    venue = spot()
+    other = depth(106, 110, [["abc", "1.0"]], stream="ethusdt@depth@1000ms")
+    rows = run(venue, SNAPSHOT_BODY, depth(101, 105), other, depth(106, 107))
+    assert rows["ref"][-1] == 107
+    assert (venue.checks.damaged, venue.checks.gaps) == (1, 0)
 
 
 def test_an_unreadable_snapshot_is_damage_and_asked_for_again():

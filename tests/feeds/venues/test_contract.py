@@ -230,6 +230,22 @@ def test_hostile_frames_are_counted_at_once(cls, frame):
 
 
 @pytest.mark.parametrize("cls", VENUES)
+def test_a_frame_beyond_any_true_size_is_not_made_into_objects(cls):
+    venue, out = make(cls), EventBuffer()
+    many = b'["1","1","1"],' * 700_000
+    frames = [
+        b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":1,"u":2,"b":[%b],"a":[]}}',
+        b'[1,{"as":[%b],"bs":[]},"book-10","BTCUSDT"]',
+        b'{"arg":{"channel":"books","instId":"BTCUSDT"},"action":"snapshot","data":[{"asks":[%b],"bids":[],"ts":"1"}]}',
+    ]
+    for frame in frames:
+        venue.on_frame(frame % many[:-1], 1, out)
+    assert len(out) == 0
+    assert venue.checks.damaged == 3
+    assert all("at most 8,388,608 bytes" in text for text in venue.checks.problems)
+
+
+@pytest.mark.parametrize("cls", VENUES)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_how_frames_are_given_changes_nothing(cls, data):

@@ -110,6 +110,13 @@ def test_numbers_beyond_the_integers_are_never_wrapped(n, price, size):
     assert got(Numbers(instrument), bids, []) == expected(instrument, bids, [])
 
 
+def test_few_decimals_on_a_fine_grid_are_never_wrapped():
+    instrument = Instrument(venue="x", symbol="y", tick="0.00000001", lot="0.00000001")
+    for most in ("46116860184.2", "46116860184.3", "99999999999.5", "922337203685.4"):
+        bids = [["1.5", "1.0"]] * 9 + [[most, "1.0"]]
+        assert got(Numbers(instrument), bids, []) == expected(instrument, bids, [])
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -126,6 +133,8 @@ def test_numbers_beyond_the_integers_are_never_wrapped(n, price, size):
         b'[["\xff","1"]]',
         b"",
         b'[["1.00","1.000"],7]',
+        b'{["1.00","1.000"],["2.00","1.000"],["3.00","1.000"],["4.00","1.000"]}',
+        b'[["1.00","1.000"],["2.00","1.000"],["3.00","1.000"],["4.00","1.000"]}',
     ],
 )
 def test_arrays_of_another_shape_are_refused(raw):

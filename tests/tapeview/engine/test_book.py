@@ -79,7 +79,7 @@ def test_a_walk_of_many_windows_moves_the_window_and_loses_nothing():
         compare(engine, naive.apply(rows[at : at + 101]))
     assert engine.counters["overflow_levels"] > 0
     assert engine.book.rows(-10, 10)[0].tolist() == [
-        dict((p // FINE, s // FINE) for p, s, _ in naive.levels(BID)).get(tick, 0) for tick in range(-10, 10)
+        {p // FINE: s // FINE for p, s, _ in naive.levels(BID)}.get(tick, 0) for tick in range(-10, 10)
     ]
 
 
@@ -119,7 +119,9 @@ def test_prices_at_the_ends_of_the_integers_are_refused_and_counted():
 
 def test_rows_of_negative_lots_or_no_side_are_refused_and_counted():
     engine = Engine(INSTRUMENT)
-    engine.apply(table([(BOOK, BID, 5, -1, NONE, 0, LAST), (BOOK, 0, 5, 1, NONE, 0, LAST), (6, 1, 5, -2, NONE, 0, LAST)]))
+    engine.apply(
+        table([(BOOK, BID, 5, -1, NONE, 0, LAST), (BOOK, 0, 5, 1, NONE, 0, LAST), (6, 1, 5, -2, NONE, 0, LAST)])
+    )
     assert engine.counters["bad_rows"] == 3
     assert len(engine.book.bids()) == 0
     assert engine.tape.totals.trades == 0

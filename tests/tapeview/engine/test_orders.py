@@ -67,7 +67,10 @@ def test_orders_equal_a_dictionary_over_a_long_stream(seed):
 
 
 def test_the_table_of_orders_grows_and_keeps_every_order():
-    ops = [(ADD, BID if n % 2 else ASK, 1000 + n % 50 * (-1 if n % 2 else 1), 1 + n % 5, n * 7, NONE, LAST) for n in range(9000)]
+    ops = [
+        (ADD, BID if n % 2 else ASK, 1000 + n % 50 * (-1 if n % 2 else 1), 1 + n % 5, n * 7, NONE, LAST)
+        for n in range(9000)
+    ]
     ops += [(CANCEL, 0, 0, 0, n * 7, NONE, LAST) for n in range(0, 9000, 3)]
     engine = Engine(INSTRUMENT)
     engine.apply(table(ops))

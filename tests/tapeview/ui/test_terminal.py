@@ -120,7 +120,7 @@ def test_a_terminal_that_stops_reading_does_not_keep_the_program_from_ending():
     with home(size=(200, 60)) as term:
         term.wait_for("quit")
         term.stop_reading()
-        for _ in range(400):
+        for _ in range(150):
             term.type("\x1b[20~")  # a new theme repaints everything
         term.signal(signal.SIGTERM)
         assert term.ended() == 143
@@ -130,7 +130,7 @@ def test_a_terminal_that_stopped_reading_shows_the_whole_screen_when_it_reads_ag
     with home(size=(120, 40)) as term:
         term.wait_for("quit")
         term.stop_reading()
-        for _ in range(200):
+        for _ in range(90):  # three times what the queue holds
             term.type("\x1b[20~")
         seen = len(term.output)
         term.go_on_reading()

@@ -58,7 +58,7 @@ async def test_the_list_tells_name_instrument_length_and_story(shelf):
         await pilot.pause()
         lines = text_of(app).splitlines()
     row = next(line for line in lines if "quiet-open" in line)
-    assert row.split()[:3] == ["quiet-open", "MES", "6:00"]
+    assert row.split()[1:4] == ["quiet-open", "MES", "6:00"]
     assert "a calm open, then a push" in row
     assert any("BTCUSDT" in line and "a range, then not" in line for line in lines)
 

@@ -432,6 +432,8 @@ async def test_a_frame_without_change_draws_nothing(trade, monkeypatch):
 async def test_a_stalled_program_does_not_leap_over_the_market(trade, monkeypatch):
     async with trade() as desk:
         await desk.press("p")
+        desk.screen._timed = True
+        desk.screen.frame()
         at, now = desk.playback.market_ns, time.monotonic_ns()
         monkeypatch.setattr(time, "monotonic_ns", lambda: now + 3600 * 10**9)
         desk.screen.frame()

@@ -64,8 +64,10 @@ FRAMES = {
 SIZES = {"narrow": (40, 22), "middle": (61, 22), "wide": (86, 22)}
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((name, "middle") for name in FRAMES), *((n, s) for n in ("live", "stale", "huge") for s in ("narrow", "wide"))],
+)
 def test_a_ladder_looks_as_it_was_found_good(name, size):
     panel = Ladder()
     panel.group = FRAMES[name].ladder.group
@@ -194,7 +196,7 @@ def test_the_last_trade_shows_its_direction_always_and_its_size_for_a_second():
 def test_a_changed_size_is_bright_for_a_glance_and_then_settles():
     panel = Ladder()
     first = kit.ladder()
-    second = kit.ladder(bids={20_048: 44, 20_047: 150, 20_046: 188, 20_045: 102, 20_043: 77})
+    second = kit.ladder(bids={20_048: 64, 20_047: 150, 20_046: 188, 20_045: 102, 20_043: 77})
 
     def frame(ms, ladder):
         return kit.snapshot(status=kit.status(market_ns=kit.NOON_NS + ms * 1_000_000, speed=1.0), ladder=ladder)
@@ -210,11 +212,28 @@ def test_a_changed_size_is_bright_for_a_glance_and_then_settles():
 
     assert panel.cursor is None
     assert bright(frame(0, first)) == set()
-    assert bright(frame(0, first), frame(10, second)) == {"44"}
-    assert bright(frame(0, first), frame(10, second), frame(309, second)) == {"44"}
+    assert bright(frame(0, first), frame(10, second)) == {"64"}
+    assert bright(frame(0, first), frame(10, second), frame(309, second)) == {"64"}
     assert bright(frame(0, first), frame(10, second), frame(310, second)) == set()
     # Going back in time lights nothing up for longer.
     assert bright(frame(0, first), frame(10, second), frame(5, second)) == set()
+
+
+def test_small_changes_light_nothing_up_and_only_a_few_are_lit_at_once():
+    prices = range(20_049, 20_061)
+    before = kit.ladder(bids={}, asks=dict.fromkeys(prices, 100), last=None)
+
+    def lit(asks):
+        after = kit.ladder(bids={}, asks=asks, last=None)
+        rows = drawn(Ladder(), kit.snapshot(ladder=before), kit.snapshot(ladder=after), size=(86, 22))
+        bright = ["".join(run for run, style in row if style.startswith("loud bold")).split() for row in rows[1:-1]]
+        return {int(word.rstrip("▸")) for words in bright for word in words}
+
+    assert lit(dict.fromkeys(prices, 124)) == set()
+    assert lit(dict.fromkeys(prices, 100) | {20_055: 125}) == {125}
+    assert lit(dict.fromkeys(prices, 100) | {20_055: 75}) == {75}
+    # Twelve changed: the eight that changed most.
+    assert lit({price: 200 + price - 20_048 for price in prices}) == set(range(205, 213))
 
 
 @pytest.mark.parametrize("state", ["stale", "crossed", "syncing"])
@@ -414,6 +433,33 @@ async def test_keys_group_clear_and_change_the_way_of_recentring():
         assert "since 12:30:00" in lines(panel.dump())[-1]
         await pilot.press("c")
         assert panel.ask(Window()).recent_from_ns is None
+
+
+@pytest.mark.parametrize(
+    ("bid", "group"),
+    # A tick of 0.25 at 5,012, of 0.01 at 585, of 0.1 at 97,000 (9.7 ticks to a tenth of a basis point), of 1e-8 at 1.
+    [(20_048, 1), (58_500, 1), (970_003, 10), (100_000_000, 1000), (-970_003, 10)],
+)
+async def test_a_market_of_very_fine_ticks_opens_grouped(bid, group):
+    panel = Ladder()
+    async with Stage(panel).run_test(size=(61, 22)):
+        part = kit.ladder(top=bid + 10, bids={bid: 4}, asks={bid + 1: 5}, last=None, marks={bid: 0})
+        panel.show(kit.snapshot(ladder=part))
+        assert panel.ask(Window()).group == group
+        panel.action_group(1)
+        panel.show(kit.snapshot(ladder=part))
+        assert panel.ask(Window()).group == GROUPS[GROUPS.index(group) + 1]  # the user's choice stays
+
+
+async def test_the_foot_tells_where_the_touch_is_while_it_is_out_of_sight():
+    panel = Ladder()
+    async with Stage(panel).run_test(size=(61, 22)):
+        panel.show(kit.snapshot(ladder=kit.ladder(top=20_078)))
+        assert "touch 11↓" in lines(panel.dump())[-1]
+        panel.show(kit.snapshot(ladder=kit.ladder(top=20_040)))
+        assert "touch 8↑" in lines(panel.dump())[-1]
+        panel.show(kit.snapshot())
+        assert "touch" not in lines(panel.dump())[-1]
 
 
 def test_grouping_steps_grow_and_end():

@@ -153,9 +153,10 @@ async def shown(ready_made, *, size, steps):
         css = "Ladder { width: 45; } #float { layer: top; offset: 30 3; width: 12; height: 2; display: none; }"
         app = Two(css="Screen { layers: default top; }" + css)
         async with app.run_test(size=size) as pilot:
-            for step in steps:
-                ladder.show(kit.snapshot())
-                tape.show(kit.snapshot())
+            for number, step in enumerate(steps):
+                snapshot = kit.snapshot(ladder=kit.ladder(bids={20_048: 41 + number}), tape=kit.tape(per_minute=number))
+                ladder.show(snapshot)
+                tape.show(snapshot)
                 await step(app, pilot)
                 await pilot.pause()
                 found.append(screen_cells(app))
@@ -176,7 +177,7 @@ async def test_ready_made_rows_compose_with_whatever_covers_them_as_ordinary_one
         app.pop_screen()
         await pilot.resize_terminal(61, 17)
 
-    steps = (nothing, float_on, popup, shrink)
+    steps = (nothing, float_on, nothing, popup, nothing, shrink)
     ready = await shown(True, size=(90, 24), steps=steps)
     plain = await shown(False, size=(90, 24), steps=steps)
     for index, (one, other) in enumerate(zip(ready, plain, strict=True)):

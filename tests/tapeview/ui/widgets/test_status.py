@@ -25,8 +25,10 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, 200])
-@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [*((name, 80) for name in FRAMES), *((n, w) for n in ("live", "partial", "several") for w in (60, 120, 200))],
+)
 def test_the_truth_line_looks_as_it_was_found_good(name, width):
     rows = drawn(TruthLine(), kit.snapshot(status=FRAMES[name]), size=(width, 1))
     assert_aligned(rows, width)

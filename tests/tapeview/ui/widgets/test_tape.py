@@ -51,8 +51,9 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("width", [36, 40, 52])
-@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize(
+    ("name", "width"), [*((name, 40) for name in FRAMES), ("states", 30), ("states", 52), ("bitcoin", 36)]
+)
 def test_a_tape_looks_as_it_was_found_good(name, width):
     panel = Tape()
     panel._unfold = frozenset({1000}) if name == "unfolded" else frozenset()
@@ -115,6 +116,14 @@ def held(window, newest=5000, count=200):
 
 def seqs(panel):
     return panel.snapshot.tape.prints["seq"].tolist()
+
+
+def test_raw_prints_of_an_unfolded_one_are_told_from_prints_in_their_own_right():
+    panel = Tape()
+    panel._unfold = frozenset({1000})
+    found = lines(drawn(panel, FRAMES["unfolded"], size=(40, 20)))[1:6]
+    assert [line[0] for line in found] == [" ", "└", "└", "└", " "]
+    assert "▾3" in found[0]
 
 
 async def test_scrolling_holds_the_tape_and_counts_what_comes_meanwhile():

@@ -1,0 +1,55 @@
+"""Which keys the bottom line of the trade screen tells, as a person has them, as many as fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from textual.widget import Widget
+
+from tapeview.ui.keys import actions
+from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets.ladder import Ladder
+from tapeview.ui.widgets.tape import Tape
+from tapeview.ui.widgets.vwap import Chart
+
+OF_PANEL: Final[dict[type[Panel], tuple[tuple[str, str, int], ...]]] = {
+    Ladder: (
+        ("ladder.up ladder.down", "price", 1),
+        ("ladder.centre", "centre", 2),
+        ("ladder.coarser ladder.finer", "group", 6),
+    ),
+    Tape: (
+        ("tape.up tape.down", "hold", 1),
+        ("tape.unfold", "unfold", 2),
+        ("tape.filter-up tape.filter-down", "filter", 3),
+    ),
+    Chart: (("chart.longer chart.shorter", "span", 1), ("chart.slot", "anchor", 2)),
+}
+"""Ids of the keys told on the bottom line while a panel has them, a word for each, and its rank: the last go first."""
+ALWAYS: Final = (
+    ("replay.pause", "pause", 1),
+    ("replay.event", "event", 3),
+    ("replay.trade", "trade", 7),
+    ("replay.slower replay.faster", "speed", 3),
+    ("replay.left replay.right", "10 s", 8),
+    ("replay.goto", "go to", 4),
+    ("screen.next", "panel", 5),
+    ("app.help", "help", 0),
+    ("screen.leave", "back", 0),
+)
+
+
+def hints(
+    focused: Widget | None, owners: Iterable[type], keymap: Mapping[str, str], room: int
+) -> tuple[tuple[str, str], ...]:
+    """(keys, word) for a panel that has the keys, in `room` cells; help and the way back are told last of all to go."""
+    known = {action.id: action for action in actions(owners, keymap)}
+    own = next((told for kind, told in OF_PANEL.items() if isinstance(focused, kind)), ())
+    ranked = [
+        (rank, "".join(known[name].shown.split()[0] for name in ids.split()), word)
+        for ids, word, rank in (*own, *ALWAYS)
+    ]
+    while len(ranked) > 2 and sum(len(keys) + len(word) + 3 for _, keys, word in ranked) >= room:
+        ranked.remove(max(reversed(ranked), key=lambda hint: hint[0]))
+    return tuple((keys, word) for _, keys, word in ranked)
