@@ -70,7 +70,8 @@ def _record(instrument: Instrument, row: Any) -> dict[str, Any]:
     lots = int(row["lots"])
     return {
         "seq": int(row["seq"]), "exch_ns": int(row["exch_ns"]), "recv_ns": int(row["recv_ns"]),
-        "tick": int(row["tick"]), "fine": fine, "lots": lots // instrument.size.fine if marks & OFF_LOT else lots, "side": int(row["side"]),
+        "tick": int(row["tick"]), "fine": fine, "side": int(row["side"]),
+        "lots": lots // instrument.size.fine if marks & OFF_LOT else lots,
         "size": instrument.size.fine_text(lots) if marks & OFF_LOT else instrument.size.text(lots),
         "ref": int(row["ref"]), "count": 1, "kind": int(row["aux"]) & 0xFF,
     }  # fmt: skip

@@ -231,7 +231,7 @@ import tapeview.cli
 
 sys.argv = ["tapeview", "--version"]
 try:
-    tapeview.cli.entry()
+    tapeview.cli.main()
 except SystemExit:
     pass
 print(sorted({"numpy", "polars", "textual", "numba"} & set(sys.modules)))
