@@ -6,13 +6,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from feeds.clock import Clock
 from feeds.errors import BadInput
-from feeds.events import LAST, Events
 from feeds.instruments import Instrument
+
+if TYPE_CHECKING:  # options are read, and a screen is painted, before numpy is imported
+    from feeds.events import Events
 
 
 class OpenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +141,9 @@ class FileSource(Source):
             self._reader = reader
             self.checks = reader.checks
         self._fresh = False
+        from feeds.clock import Clock
+        from feeds.events import LAST
+
         clock = Clock()
         for rows in self._reader.rows():
             batch = clock.insert(rows)

@@ -32,6 +32,8 @@ class Last(msgspec.Struct, frozen=True):
     title: str
     at_ns: int | None = None
     """Market time it was left at."""
+    clock: str = ""
+    """The same as the screen showed it, in the market's own zone."""
 
 
 def folder() -> Path | None:

@@ -40,7 +40,8 @@ class Reader(ABC):
     @abstractmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
         """Say whether this is the reader's format, from the first 64 KiB (decompressed) or, for a folder
-        (`head` empty), from its listing and its first file. Never raises."""
+        (`head` empty), from its listing and its first file. Never raises.
+        """
 
     @classmethod
     @abstractmethod

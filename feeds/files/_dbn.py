@@ -47,6 +47,8 @@ _NAMES: Final = {
     0: "trades", 1: "mbp-1", 10: "mbp-10", 17: "ohlcv", 18: "status", 19: "definition", 20: "imbalance", 21: "error",
     22: "symbol mapping", 23: "system", 24: "statistics", 160: "mbo",
 }  # fmt: skip
+_DEFINITION: Final = 19
+_MAPPING: Final = 22
 _MOST_METADATA: Final = 1 << 26
 _CHUNK: Final = 1 << 20
 
@@ -61,6 +63,8 @@ class Metadata(NamedTuple):
     """Names by instrument id."""
     length: int
     """Bytes before the first record."""
+    version: int
+    """Of the encoding, 1 to 3."""
 
 
 class Records(NamedTuple):
@@ -70,6 +74,8 @@ class Records(NamedTuple):
     rows: NDArray[Any]
     many: int
     place: str
+    raw: bytes = b""
+    """The records themselves where they name instruments."""
 
     @property
     def name(self) -> str:
@@ -119,7 +125,36 @@ def read_metadata(stream: Stream) -> Metadata:
     unique = {
         one: symbols[0] if of_symbol[symbols[0]] == 1 else f"{symbols[0]} ({one})" for one, symbols in names.items()
     }
-    return Metadata(dataset, schema, unique, 8 + length)
+    return Metadata(dataset, schema, unique, 8 + length, head[3])
+
+
+def named(parts: list[Records], version: int) -> dict[int, tuple[str, int]]:
+    """Names and price increments in 1e-9 (0 unknown) by instrument id, from definitions and mappings among records."""
+    import databento_dbn
+
+    found: dict[int, tuple[str, int]] = {}
+    for part in parts:
+        if not part.raw:
+            continue
+        try:
+            decoder = databento_dbn.DBNDecoder(has_metadata=False, input_version=version)
+            decoder.write(part.raw)
+            records: list[Any] = decoder.decode()
+            for record in records:
+                one = int(record.instrument_id)
+                name, step = found.get(one, ("", 0))
+                if part.rtype == _DEFINITION:
+                    name, step = str(record.raw_symbol) or name, int(record.min_price_increment)
+                else:
+                    symbols = (str(record.stype_out_symbol), str(record.stype_in_symbol))
+                    name = name or next((symbol for symbol in symbols if symbol and not symbol.isdigit()), "")
+                found[one] = (name, step if 0 < step < UNDEF_PRICE else 0)
+        except BaseException as error:
+            # A panic of the native part is no Exception.
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                raise BadInput(part.place, str(error), f"records of {part.name}") from None
+            raise
+    return found
 
 
 class Frames:
@@ -159,7 +194,8 @@ class Frames:
         place = f"{self.stream.path}: byte {self.at}"
         layout = RECORDS.get(rtype)
         if layout is None:
-            return Records(rtype, np.zeros(0, RECORDS[0]), len(block), place)
+            raw = block.tobytes() if rtype in {_DEFINITION, _MAPPING} else b""
+            return Records(rtype, np.zeros(0, RECORDS[0]), len(block), place, raw)
         if block.shape[1] < layout.itemsize:
             raise BadInput(place, f"{block.shape[1]} bytes", f"a record of {layout.itemsize} bytes for rtype {rtype}")
         rows = np.ascontiguousarray(block[:, : layout.itemsize]).view(layout)[:, 0]

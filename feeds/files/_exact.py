@@ -44,6 +44,7 @@ def count_scaled(grid: Grid, values: Ints, decimals: int, place: str) -> tuple[I
     else:
         counts, rest = np.divmod(values, np.int64(step))
         off = rest != 0
+        _refuse_beyond(counts, LIMIT, decimals, place)
     if off.any():
         odd = values[off]
         shift = grid.fine_decimals - max(decimals, grid.decimals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
@@ -78,28 +78,36 @@ class Day:
         self.wrong = False
         """Whether the newest message left another inside than the vendor's."""
         self.sides = {BID: Side(BID), ASK: Side(ASK)} if self.infer_hidden or truth else None
-        self.vendor = self.insides()
+        self.vendor = _insides(truth)
         self.phase = S_LIVE
         self.last_ns = NONE
         self.row = 0
 
     def blocks(self, stream: Stream) -> Iterator[Events]:
+        try:
+            yield from self.followed(stream)
+        finally:
+            self.vendor.close()
+
+    def followed(self, stream: Stream) -> Iterator[Events]:
         lines: list[tuple[bytes, ...]] = []
-        match = LINE.match
-        for number, line in stream.lines():
-            found = match(line)
-            if found is None:
-                raise BadInput(
-                    f"{self.path}: line {number}",
-                    line[:60].decode("utf-8", "replace"),
-                    "time,type,id,size,price,direction as LOBSTER writes them",
-                )
-            lines.append(found.groups(b""))
-            if len(lines) == _BLOCK:
-                yield self.block(lines)
-                lines = []
+        damage = None
+        try:
+            for number, line in stream.lines():
+                found = LINE.match(line)
+                if found is None:
+                    place, shown = f"{self.path}: line {number}", line[:60].decode("utf-8", "replace")
+                    raise BadInput(place, shown, "time,type,id,size,price,direction as LOBSTER writes them")
+                lines.append(found.groups(b""))
+                if len(lines) == _BLOCK:
+                    full, lines = lines, []
+                    yield self.block(full)
+        except BadInput as error:
+            damage = error
         if lines:
             yield self.block(lines)
+        if damage is not None:
+            raise damage
         if not self.row:
             raise BadInput(f"{self.path}: line 1", "", "at least one message")
 
@@ -174,7 +182,7 @@ class Day:
         return ref, aggressor, more, phase
 
     def anonymous_order(self, side: int, price: int, order: int, size: int) -> tuple[int, int]:
-        """Take `size` from a level's anonymous order: its id and what it had; the unknown order's own id and 0 if none."""
+        """Take `size` from a level's anonymous order; give its id and what it had, or the unknown order's own and 0."""
         held = self.anonymous.get((side, price))
         if held is None:
             self.checks.unknown_orders += 1
@@ -186,20 +194,6 @@ class Day:
             del self.anonymous[side, price]
         return synthetic, min(rest, size)
 
-    def insides(self) -> Iterator[_Inside | None]:
-        """The vendor's inside after each message, None once its book file has ended."""
-        if self.truth is not None:
-            with Stream(self.truth) as stream:
-                for number, line in stream.lines():
-                    found = _INSIDE.match(line)
-                    if found is None:
-                        place, shown = f"{self.truth}: line {number}", line[:60].decode("utf-8", "replace")
-                        raise BadInput(place, shown, "ask price, ask size, bid price, bid size, ...")
-                    ask, ask_size, bid, bid_size = map(int, found.groups())
-                    yield ask if ask_size else None, ask_size, bid if bid_size else None, bid_size
-        while True:
-            yield None
-
     def compare(self, at: int, wanted: _Inside) -> int:
         """Compare the inside after a message with the vendor's: the mark of its closing row."""
         assert self.sides is not None
@@ -210,9 +204,8 @@ class Day:
         self.checks.snapshots += 1
         self.checks.snapshots_failed += wrong
         if wrong and not self.wrong:
-            self.checks.problem(
-                f"{self.truth}: line {self.row + at + 1}: ask, size, bid, size {_shown(wanted)}, the messages give {_shown(have)}"
-            )
+            place = f"{self.truth}: line {self.row + at + 1}"
+            self.checks.problem(f"{place}: ask, size, bid, size {_shown(wanted)}, the messages give {_shown(have)}")
         self.wrong = wrong
         return SUSPECT if wrong else CHECKED
 
@@ -303,6 +296,21 @@ class Day:
         elif kind <= 4:
             levels[side, price] = levels.get((side, price), 0) + size
         return {level: size for level, size in levels.items() if size > 0}
+
+
+def _insides(truth: Path | None) -> Generator[_Inside | None, None, None]:
+    # The vendor's inside after each message, None once its book file has ended.
+    if truth is not None:
+        with Stream(truth) as stream:
+            for number, line in stream.lines():
+                found = _INSIDE.match(line)
+                if found is None:
+                    place, shown = f"{truth}: line {number}", line[:60].decode("utf-8", "replace")
+                    raise BadInput(place, shown, "ask price, ask size, bid price, bid size, ...")
+                ask, ask_size, bid, bid_size = map(int, found.groups())
+                yield ask if ask_size else None, ask_size, bid if bid_size else None, bid_size
+    while True:
+        yield None
 
 
 def _shown(inside: _Inside) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 import msgspec
+import numpy as np
 
 from feeds.errors import BadInput
 from feeds.events import (
@@ -146,17 +147,21 @@ class BitstampLogReader(Reader):
                             log.line(line)
                         self.position = done + stream.position
                         if len(out) >= _BATCH:
-                            yield out.take()
+                            yield log.take()
                     done += stream.size
         except _UNREADABLE as error:
+            if len(out):
+                yield log.take()
             raise BadInput(f"{file}: line {log.number}", str(error), "an order, a trade or a snapshot") from None
         except BadInput as error:
+            if len(out):
+                yield log.take()
             if error.place.startswith(str(file)):
                 raise
             shown = error.place if error.value is None else f"{error.place} {error.value}"
             raise BadInput(f"{file}: line {log.number}", shown, error.expected) from None
         if len(out):
-            yield out.take()
+            yield log.take()
         self.position = self.size
 
 
@@ -170,6 +175,7 @@ class _Log:
         self.number = 0
         """Line being read, from 1."""
         self.last_ns = 0
+        self.taken_ns = 0
         self.last_trade = NONE
 
     def begin(self, line: bytes, checked: bool) -> None:
@@ -209,12 +215,20 @@ class _Log:
         if book.held and event != b"trade":
             book.settle(now)
         if len(self.out) > before:
-            late = now < self.last_ns
-            self.out.mark_last(LAST | BAD_TIME if late else LAST)
+            self.out.mark_last()
         if now < self.last_ns:
             self.checks.out_of_order += 1
         else:
             self.last_ns = now
+
+    def take(self) -> Events:
+        """The rows so far, those whose time went back marked."""
+        rows = self.out.take()
+        if len(rows):
+            reached = np.maximum.accumulate(np.maximum(rows["recv_ns"], self.taken_ns))
+            rows["marks"][rows["recv_ns"] < reached] |= BAD_TIME
+            self.taken_ns = int(reached[-1])
+        return rows
 
     def trade(self, now: int, trade: _Trade) -> None:
         price, amount = self.price[trade.price], self.size[trade.amount]
@@ -227,6 +241,7 @@ class _Log:
         side = self.book.aggressor(now, price, amount)
         (tick, off_grid), (lots, off_lot) = self.price.row(price), self.size.row(amount)
         marks = (IMPLIED if side else 0) | off_grid | off_lot
+        self.checks.off_grid += bool(off_grid)
         self.out.append(TRADE, now, NONE, tick, lots, side, trade.id, 0, 0, marks)
 
     def snapshot(self, now: int, body: bytes) -> None:

@@ -25,6 +25,7 @@ from feeds.files._dbn import (
     Frames,
     Metadata,
     Records,
+    named,
     read_metadata,
 )  # fmt: skip
 from feeds.files._dbn_rows import BookRows, OrderRows
@@ -76,16 +77,17 @@ class DatabentoReader(Reader):
         self.venue = options.venue or meta.dataset.lower() or "databento"
         taken = [part for part in sample if part.rtype == self.rtype]
         found = dict.fromkeys(int(one) for part in taken for one in np.unique(part.rows["instrument_id"]))
+        listed = named(sample, meta.version)
         names = {**dict.fromkeys(found, ""), **meta.symbols}
+        names |= {one: name for one, (name, _) in listed.items() if one in found and name}
         if not names:
             raise BadInput(f"{path}: instruments", None, "symbols in the metadata or records")
         self.index = {one: at for at, one in enumerate(names)}
         """Databento's instrument ids to the source's."""
         prices = {one: np.concatenate([np.zeros(0, np.int64), *_prices(taken, one)]) for one in names}
+        shared = options if len(names) == 1 else _common(options)
         self.instruments = tuple(
-            self._instrument(
-                names[one] or str(one), prices[one], meta, options if len(names) == 1 else _common(options)
-            )
+            self._instrument(names[one] or str(one), prices[one], listed.get(one, ("", 0))[1], meta, shared)
             for one in names
         )
         if any(instrument.derived for instrument in self.instruments):
@@ -105,9 +107,9 @@ class DatabentoReader(Reader):
                 return rtype
         raise BadInput(f"{self.path}: records", sorted(there), "records of one of " + ", ".join(_SCHEMAS))
 
-    def _instrument(self, symbol: str, prices: Ints, meta: Metadata, options: OpenOptions) -> Instrument:
+    def _instrument(self, symbol: str, prices: Ints, step: int, meta: Metadata, options: OpenOptions) -> Instrument:
         contract = _contract(symbol) if meta.dataset in {"", "GLBX.MDP3"} else None
-        tick = options.tick or (contract.tick if contract else None)
+        tick = options.tick or (contract.tick if contract else None) or (_text(step) if step else None)
         derived = tick is None
         if tick is None:
             tick = derive_increment([_text(price) for price in prices.tolist()] or ["0.01"], nice=True)

@@ -170,7 +170,7 @@ class StandxReader(Reader):
             except BaseException as error:
                 if isinstance(error, BadInput) or not type(error).__module__.startswith(("polars", "pyo3")):
                     raise
-                raise _parquet.refused(self._newest, error) from None
+                raise BadInput(str(self._newest), str(error).split("\n")[0], "an undamaged Parquet file") from None
             if part is None:
                 return
             yield part

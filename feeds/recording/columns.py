@@ -12,7 +12,7 @@ from feeds.events import EVENT, Events
 Column = NDArray[Any]
 _WIDE: Final = ("recv_ns", "exch_ns", "seq", "tick", "lots", "ref", "aux")
 _SMALL: Final = ("inst", "kind", "side", "marks")
-_ROWS: Final = 4096
+_ROWS: Final = 8192
 
 
 def split(*pieces: Events, room: Column | None = None) -> dict[str, Column]:

@@ -37,7 +37,8 @@ from feeds.recording.blocks import (
     pack_record,
 )  # fmt: skip
 from feeds.recording.manifest import NAME, Manifest, Segment, program, read_manifest, write_manifest
-from feeds.recording.segments import FOLDER, Damage, FrameReader, list_segments, scan_segment, segment_number
+from feeds.recording.repair import repair
+from feeds.recording.segments import FOLDER, FrameReader, list_segments
 from feeds.recording.storage import Storage, WriteLock, boot_id, write_all
 
 __all__ = ["FrameReader", "FrameWriter", "NotRecording"]
@@ -101,7 +102,7 @@ class FrameWriter:
         self._wall_ns, self._mono_ns = wall_ns, mono_ns
         self._segment_bytes, self._segment_ns, self._tail_bytes = segment_bytes, segment_ns, tail_bytes
         self._compressor: Any = zstandard.ZstdCompressor(level=level)
-        self._raw, self._raw_first, self._raw_records = bytearray(), 0, 0
+        self._raw, self._raw_records = bytearray(), 0
         self._blocks: deque[_Block] = deque()
         self._blocks_bytes = 0
         self._written = 0
@@ -111,14 +112,18 @@ class FrameWriter:
         self._sums = hashlib.sha256()
         self._retry_ns: int | None = None
         self._run = self._number = self._next_segment = self._next_record = 0
-        (recording / FOLDER).mkdir(parents=True, exist_ok=True)
-        self._lock = WriteLock(recording)
         try:
-            self._manifest = self._take_over(about)
-            write_manifest(recording, self._manifest, self._storage)
-        except BaseException:
-            self._lock.release()
-            raise
+            (recording / FOLDER).mkdir(parents=True, exist_ok=True)
+            self._lock = WriteLock(recording)
+            try:
+                self._manifest = self._take_over(about)
+                write_manifest(recording, self._manifest, self._storage)
+            except BaseException:
+                self._lock.release()
+                raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadInput(str(recording), reason, "a disk that takes the recording") from error
         self._first_of_run = self._next_record
         self._committed_ns = mono_ns()
         self.clock_pair()
@@ -137,35 +142,11 @@ class FrameWriter:
             raise BadInput(
                 str(self.recording), f"{old.venue}", f"a recording of {about.venue} with the same instruments"
             )
-        for path in segments:
-            number = segment_number(path.name)
-            assert number is not None
-            self._next_segment = number + 1
-        for path in reversed(segments):
-            if self._continue_after(path):
-                break
-        old.frames, old.complete = True, False
+        earlier = repair(self.recording, old.segments, self._storage)
+        self._run, self._next_segment, self._next_record = earlier.run, earlier.next_segment, earlier.next_record
+        self.repaired = earlier.repaired
+        old.segments, old.frames, old.complete = earlier.segments, True, False
         return old
-
-    def _continue_after(self, path: Path) -> bool:
-        end, whole = 0, True
-        found_any = False
-        for found in scan_segment(path):
-            if isinstance(found, Header):
-                self._run = max(self._run, found.run + 1)
-                self._next_record = max(self._next_record, found.first_record)
-            elif isinstance(found, Damage) or found.head is None:
-                whole = False
-            else:
-                end, whole, found_any = found.end, True, True
-                self._next_record = max(self._next_record, found.head.first_record + found.head.records)
-        if not whole and found_any:
-            torn = path.stat().st_size - end
-            with path.open("r+b") as file:
-                self._storage.truncate(file.fileno(), end)
-                self._storage.sync(file.fileno())
-            self.repaired.append(f"{FOLDER}/{path.name}: {torn} bytes after byte {end} were no whole block and are cut")
-        return found_any
 
     # -- taking records -------------------------------------------------------------------------
     @property
@@ -192,6 +173,10 @@ class FrameWriter:
             raise ValueError("the recording is closed")
         wall = self._wall_ns() if wall_ns is None else wall_ns
         mono = self._mono_ns() if mono_ns is None else mono_ns
+        if kind == FRAME:
+            manifest = self._manifest
+            manifest.first_ns = wall if manifest.first_ns is None else manifest.first_ns
+            manifest.last_ns = max(wall, manifest.last_ns or wall)
         room = BLOCK_BYTES - RECORD_HEAD
         for start in range(0, max(1, len(payload)), room):
             bits = (MORE if start + room < len(payload) else 0) | (REST if start else 0)

@@ -76,6 +76,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     trades: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
+    """Receive time of the first row and the greatest of all rows; of the frames where there are no events."""
     parts: tuple[Part, ...] = ()
     events_digest: str | None = None
     """blake2b over the 64-byte rows in order, without keyframes; only of a complete recording."""
@@ -128,12 +129,12 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
     return manifest
 
 
-def write_manifest(folder: Path, manifest: Manifest, storage: Storage) -> None:
-    """Put a manifest in place of the old one in one step."""
+def write_manifest(folder: Path, manifest: Manifest, storage: Storage, *, sync: bool = True) -> None:
+    """Put a manifest in place of the old one in one step; `sync` as in `replace_file`."""
     manifest.check = _BLANK
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     manifest.check = hashlib.sha256(text).hexdigest()
-    replace_file(storage, folder / NAME, text.replace(_BLANK.encode(), manifest.check.encode()))
+    replace_file(storage, folder / NAME, text.replace(_BLANK.encode(), manifest.check.encode()), sync=sync)
 
 
 def intact(data: bytes) -> bool:

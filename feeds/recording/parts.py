@@ -167,10 +167,11 @@ def _decode(frame: Any, head: PartHead, place: str) -> Events:
         raise BadInput(f"{place}: columns", ", ".join(frame.columns), f"also {error}") from None
     if unknown.any():
         for field, bit in _UNKNOWN.items():
-            none = np.flatnonzero(unknown & np.uint8(bit))
-            if len(none):
-                fields[field] = fields[field].copy()
-                fields[field][none] = NONE
+            none = (unknown & np.uint8(bit)) != 0
+            if none.any():
+                if not fields[field].flags.writeable:
+                    fields[field] = fields[field].copy()
+                np.putmask(fields[field], none, NONE)
     count = len(frame)
     fields["seq"] = np.arange(head.first_seq - head.keyframe, head.first_seq - head.keyframe + count)
     if head.keyframe:

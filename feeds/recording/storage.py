@@ -41,6 +41,14 @@ class Storage:
         """Delete a file."""
         path.unlink()
 
+    def sync_file(self, path: Path) -> None:
+        """Bring the bytes of a file that is closed already to the disk."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.sync(fd)
+        finally:
+            os.close(fd)
+
     def sync_folder(self, folder: Path) -> None:
         """Bring a folder's list of names to the disk."""
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -60,15 +68,19 @@ def write_all(storage: Storage, fd: int, data: bytes) -> None:
         view = view[taken:]
 
 
-def replace_file(storage: Storage, path: Path, data: bytes) -> None:
-    """Give a file new content: the old or the new is there after a crash, never a part of either."""
+def replace_file(storage: Storage, path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Give a file new content: the old or the new is there after a crash, never a part of either.
+
+    Without `sync` that holds for a killed process, and for a power cut only once the file has been synced.
+    """
     fresh = path.with_name(f".{path.name}.new")
     with contextlib.suppress(FileNotFoundError):
         storage.remove(fresh)
     fd = storage.create(fresh)
     try:
         write_all(storage, fd, data)
-        storage.sync(fd)
+        if sync:
+            storage.sync(fd)
     except BaseException:
         with contextlib.suppress(OSError):
             storage.remove(fresh)
@@ -76,7 +88,8 @@ def replace_file(storage: Storage, path: Path, data: bytes) -> None:
     finally:
         storage.close(fd)
     storage.rename(fresh, path)
-    storage.sync_folder(path.parent)
+    if sync:
+        storage.sync_folder(path.parent)
 
 
 def boot_id() -> str:

@@ -82,8 +82,9 @@ class EventsDigest:
 class RecordingWriter:
     """Write numbered EVENT rows as a recording; a context manager.
 
-    A folder that has frames and no events gets its events; a recording that has both gets new events with
-    `replace`. Anything else in the way is refused with BadInput, and so is a disk that takes no more.
+    What is written survives the end of the process at any moment; the disk is waited for once, at the end, because
+    events can be made again. A folder that has frames and no events gets its events; a recording that has both gets
+    new events with `replace`. Anything else in the way is refused with BadInput, and so is a disk that takes no more.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class RecordingWriter:
         self._last_ns = newest if self._last_ns is None else max(self._last_ns, newest)
         data, self._forms = encode_part(whole, first_seq, len(keyframe), self._forms, self._level)
         name = part_name(len(self._manifest.parts))
-        replace_file(self._storage, self.recording / FOLDER / name, data)
+        replace_file(self._storage, self.recording / FOLDER / name, data, sync=False)
         self._book.follow(rows, columns)
         part = Part(
             name=name,
@@ -242,7 +243,7 @@ class RecordingWriter:
         manifest.first_ns = first_ns if manifest.first_ns is None else manifest.first_ns
         manifest.last_ns = self._last_ns
         manifest.complete = False
-        write_manifest(self.recording, manifest, self._storage)
+        write_manifest(self.recording, manifest, self._storage, sync=False)
 
     @property
     def manifest(self) -> Manifest:
@@ -266,6 +267,9 @@ class RecordingWriter:
                 manifest.snapshots, manifest.snapshots_failed = checks.snapshots, checks.snapshots_failed
             manifest.complete = True
             with self._disk():
+                for part in manifest.parts:
+                    self._storage.sync_file(self.recording / FOLDER / part.name)
+                self._storage.sync_folder(self.recording / FOLDER)
                 write_manifest(self.recording, manifest, self._storage)
         finally:
             self._abandon()

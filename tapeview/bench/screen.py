@@ -2,7 +2,8 @@
 
 A child process in a tmux pane (a pseudo-terminal where tmux is absent) draws the 200x60 layout from prepared
 snapshots that change 60 times a second: about 25 ladder rows and 3 prints a frame. The same widgets drawn by the
-documented line API alone, every row of every frame, are the yardstick.
+documented line API alone, every row of every frame, are the yardstick. How much longer a fixed piece of Python takes
+between frames than in a row tells how far the machine's other work inflates the figures.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def measure(*, quick: bool = False, say: Callable[[str], None] = print) -> list[
         Measured(f"frames a second, {size}", ready["fps"], "fps", ready["fps"] / plain["fps"], against),
         Measured(f"processor, {size}", ready["cpu"], "% of a core", plain["cpu"] / ready["cpu"], against),
         Measured("processor a frame", ready["ms"], "ms", plain["ms"] / ready["ms"], against),
+        Measured("slow-down of known work between frames", ready["slowdown"], "x"),
         Measured("written a frame", ready["kb"], "KB", plain["kb"] / ready["kb"], against),
         Measured("frames a second, documented line API", plain["fps"], "fps"),
         Measured("processor, documented line API", plain["cpu"], "% of a core"),
@@ -63,7 +65,10 @@ def run_once(variant: str, seconds: float, where: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "measured.json"
         command = [sys.executable, "-m", "tapeview.bench.screen", variant, str(seconds), str(out)]
-        environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {
+            "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": os.pathsep.join(sys.path),
+            "COLUMNS": str(SIZE[0]), "LINES": str(SIZE[1]),
+        }  # fmt: skip
         limit_s = seconds + 60
         if where == "tmux":
             _in_tmux(command, environment, out, limit_s)
@@ -77,7 +82,7 @@ def run_once(variant: str, seconds: float, where: str) -> dict[str, float]:
 
 def _in_tmux(command: list[str], environment: dict[str, str], out: Path, limit_s: float) -> None:
     session = f"tapeview-bench-{uuid.uuid4().hex[:8]}"
-    words = ["env", *(f"{key}={value}" for key, value in environment.items()), *command]
+    words = ["env", "-u", "NO_COLOR", *(f"{key}={value}" for key, value in environment.items()), *command]
     width, height = map(str, SIZE)
     subprocess.run(
         ["tmux", "new-session", "-d", "-s", session, "-x", width, "-y", height, shlex.join(words)], check=True
@@ -126,6 +131,15 @@ def _drain(descriptor: int) -> None:
             return
 
 
+def _known_work_s() -> float:
+    """Do a fixed piece of ordinary Python and return the processor time it took."""
+    before = time.thread_time()
+    kept = {}
+    for number in range(1500):
+        kept[number] = (number, str(number))
+    return time.thread_time() - before
+
+
 # -- the child ---------------------------------------------------------------------------------------
 def _child(variant: str, seconds: float, out: Path) -> None:
     import gc
@@ -146,6 +160,7 @@ def _child(variant: str, seconds: float, out: Path) -> None:
 
     Panel.READY_MADE = variant == "ready"
     snapshots = frames(240)
+    undisturbed = min(_known_work_s() for _ in range(200))
 
     class Trade(Screen[None]):
         BLANK = True
@@ -171,6 +186,7 @@ def _child(variant: str, seconds: float, out: Path) -> None:
             super().__init__()
             self.paints = self.bytes = self.number = 0
             self.begun: tuple[float, float, int, int] | None = None
+            self.known: list[float] = []
             self.panels: list[Panel] = []
 
         def get_default_screen(self) -> Screen[None]:
@@ -204,6 +220,8 @@ def _child(variant: str, seconds: float, out: Path) -> None:
             self.number += 1
             for panel in self.panels:
                 panel.show(snapshot)
+            if self.begun is not None and self.number % 6 == 0:
+                self.known.append(_known_work_s())
 
         def _display(self, screen: Any, renderable: Any) -> None:
             self.paints += renderable is not None
@@ -215,14 +233,17 @@ def _child(variant: str, seconds: float, out: Path) -> None:
         def finish(self) -> None:
             assert self.begun is not None
             wall, cpu, paints, size = self.begun
-            elapsed, busy = time.monotonic() - wall, _cpu_s() - cpu
+            elapsed, busy = time.monotonic() - wall, _cpu_s() - cpu - sum(self.known)
             shown = max(1, self.paints - paints)
             found = {
                 "fps": shown / elapsed,
                 "cpu": 100 * busy / elapsed,
                 "ms": 1000 * busy / shown,
                 "kb": (self.bytes - size) / shown / 1024,
+                "slowdown": median(self.known) / undisturbed if self.known else 1.0,
             }
+            if self.size != SIZE:
+                raise RuntimeError(f"the pane is {self.size.width}x{self.size.height}")
             errors = [str(panel.error) for panel in self.panels if panel.error is not None]
             if errors:
                 raise RuntimeError(errors[0])

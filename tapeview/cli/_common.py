@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from feeds.errors import BadInput
-from feeds.events import NONE
 from feeds.source import OpenOptions, Source, open_source
 
 
@@ -125,6 +124,8 @@ def emit(record: Any) -> None:
 
 def number(value: int) -> int | None:
     """An id or time for JSON: null for an unknown."""
+    from feeds.events import NONE
+
     return None if value == NONE else int(value)
 
 

@@ -55,7 +55,8 @@ def _start(
     from tapeview.ui.terminal import require_terminal
 
     require_terminal()
-    settings = config.load(sets=args.set).config
+    loaded = config.load(sets=args.set)
+    settings = loaded.config
     from tapeview.ui.app import StartPlan, run
 
     if not addresses and settings.source:
@@ -68,5 +69,6 @@ def _start(
         speed=speed,
         theme=args.theme or settings.theme,
         settings=settings,
+        origin=loaded.origin,
     )
     return run(plan)

@@ -29,6 +29,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _M64: Final = 2**64 - 1
 
 _kernels: list[Callable[..., Any]] = []
+_inlined: list[Callable[..., Any]] = []
+_parts: set[Callable[..., Any]] = set()
 _tables: dict[Callable[..., Any], tuple[str, np.dtype[Any]]] = {}
 _warmers: list[Callable[[Callable[..., Any]], None]] = []
 _warmed: list[Callable[[Callable[..., Any]], None]] = []
@@ -38,12 +40,24 @@ _lock: Final = threading.Lock()
 
 
 def kernel(function: _Function) -> _Function:
-    """Mark a function to be compiled; give it back as it is.
+    """Mark a function to be compiled, run through `call` and kept in the cache; give it back as it is.
 
-    A kernel takes arrays and integers, allocates nothing, and may call kernels defined before it.
+    A kernel takes arrays and integers, allocates nothing, and may call kernels and parts defined before it.
     """
     _kernels.append(function)
     return function
+
+
+def part(function: _Function) -> _Function:
+    """Mark a function that only kernels call."""
+    _parts.add(function)
+    return kernel(function)
+
+
+def inlined(function: _Function) -> _Function:
+    """Mark a part on the path of every event, to be compiled into each of its callers."""
+    _inlined.append(function)
+    return part(function)
 
 
 def warmer(function: Callable[[Callable[..., Any]], None]) -> Callable[[Callable[..., Any]], None]:
@@ -70,27 +84,27 @@ def table(name: str, dtype: np.dtype[Any]) -> Callable[[Any, int], Any]:
 # -- bits of a 64-bit word held in an int64 -------------------------------------------------------
 
 
-@kernel
+@part
 def low_bit(word: int) -> int:
     """Give the place of the lowest set bit of a word that is not 0."""
     word &= _M64
     return (word & -word).bit_length() - 1
 
 
-@kernel
+@part
 def high_bit(word: int) -> int:
     """Give the place of the highest set bit of a word that is not 0."""
     return (word & _M64).bit_length() - 1
 
 
-@kernel
+@part
 def with_bit(word: int, place: int) -> int:
     """Set one bit."""
     word = (word & _M64) | (1 << place)
     return word - 2**64 if word >= 2**63 else word
 
 
-@kernel
+@part
 def without_bit(word: int, place: int) -> int:
     """Clear one bit."""
     word = (word & _M64) & ~(1 << place)
@@ -258,7 +272,12 @@ def _make_twins() -> dict[Callable[..., Any], Any]:
         copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
         copy.__module__ = function.__module__
         copy.__qualname__ = function.__qualname__
-        twins[function] = numba.njit(cache=caching, **options)(copy)
+        if function in _parts:
+            # Called by compiled code only: no wrappers, which take as long to compile as the part itself.
+            bare = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": function in _inlined}
+            twins[function] = numba.njit(**options, **bare)(copy)
+        else:
+            twins[function] = numba.njit(cache=caching, **options)(copy)
     return twins
 
 
@@ -315,6 +334,8 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     """Run a kernel: compiled where the twins are there, else as plain Python on the same arrays."""
     compiled = _twins.get(function)
     if compiled is not None:
+        if function in _parts:
+            raise TypeError(f"{function.__name__} is a part of kernels and not run by itself")
         return compiled(*args)
     return call_plain(function, *args)
 

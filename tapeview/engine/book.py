@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from feeds.events import NONE
-from tapeview.engine._jit import high_bit, kernel, with_bit, without_bit
+from tapeview.engine._jit import high_bit, inlined, kernel, part, with_bit, without_bit
 from tapeview.engine.state import (
     GROUPS,
     MASK,
@@ -29,7 +29,7 @@ from tapeview.engine.tables import spill_row
 _QUARTER = WINDOW // 4
 
 
-@kernel
+@part
 def next_below(s: Any, b: int, key: int) -> int:
     """Give the key of the nearest occupied window cell below an empty cell; NO_KEY where the window is empty."""
     if s.levels[b] == 0:
@@ -50,7 +50,7 @@ def next_below(s: Any, b: int, key: int) -> int:
     return key - ((cell - found) & MASK)
 
 
-@kernel
+@part
 def spill_slot(s: Any, b: int, key: int, frac: int) -> int:
     """Find the slot of a spilled level, or the free slot where it would go."""
     mask = s.spill_slots - 1
@@ -63,7 +63,7 @@ def spill_slot(s: Any, b: int, key: int, frac: int) -> int:
         slot = (slot + 1) & mask
 
 
-@kernel
+@part
 def spill_home(s: Any, slot: int) -> int:
     """Give the slot where the search for a row begins."""
     row = spill_row(s, slot)
@@ -72,7 +72,7 @@ def spill_home(s: Any, slot: int) -> int:
     return ((mixed * 0x5BD1E995 + row.side - 1) >> 11) & (s.spill_slots - 1)
 
 
-@kernel
+@part
 def spill_free(s: Any, slot: int) -> None:
     """Free a slot and draw later rows of its chain back."""
     mask = s.spill_slots - 1
@@ -92,7 +92,7 @@ def spill_free(s: Any, slot: int) -> None:
     spill_row(s, hole).side = 0
 
 
-@kernel
+@part
 def spill_find_top(s: Any, b: int) -> None:
     """Look for the best spilled level of a side."""
     s.top_key[b] = NO_KEY
@@ -111,7 +111,7 @@ def spill_find_top(s: Any, b: int) -> None:
             s.top_orders[b] = row.orders
 
 
-@kernel
+@part
 def spill_set(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fine_lots: int) -> int:
     """Set a level of the spill table, 0 lots deletes it; give the lots that were there."""
     slot = spill_slot(s, b, key, frac)
@@ -146,7 +146,7 @@ def spill_set(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fine_
     return was
 
 
-@kernel
+@part
 def level_lots(s: Any, b: int, key: int, frac: int) -> int:
     """Give the lots of a level, 0 where there is none."""
     offset = key - s.low_key[b]
@@ -160,7 +160,7 @@ def level_lots(s: Any, b: int, key: int, frac: int) -> int:
     return row.lots if row.side != 0 else 0
 
 
-@kernel
+@part
 def level_orders(s: Any, b: int, key: int, frac: int) -> int:
     """Give the order count of a level."""
     offset = key - s.low_key[b]
@@ -172,7 +172,7 @@ def level_orders(s: Any, b: int, key: int, frac: int) -> int:
     return row.orders if row.side != 0 else 0
 
 
-@kernel
+@part
 def survey_inside(s: Any, b: int) -> None:
     """Count depth and wall anew from a touch whose near levels all lie in the window, on grid and lot grid."""
     best = s.best[b]
@@ -189,7 +189,7 @@ def survey_inside(s: Any, b: int) -> None:
     s.wall_key[b] = best - at
 
 
-@kernel
+@part
 def survey(s: Any, b: int) -> None:
     """Count depth and wall anew from the touch of one side."""
     best = s.best[b]
@@ -212,7 +212,7 @@ def survey(s: Any, b: int) -> None:
     s.wall_key[b] = best - at
 
 
-@kernel
+@part
 def watch_centre(s: Any, b: int, key: int) -> None:
     """Ask for the window to be moved when a new best has left its middle half."""
     offset = key - s.low_key[b]
@@ -220,7 +220,7 @@ def watch_centre(s: Any, b: int, key: int) -> None:
         s.need |= NEED_CENTRE
 
 
-@kernel
+@part
 def settle(s: Any, b: int) -> None:
     """Find the best of window and spill together and survey the side from there."""
     if s.top_stale[b] != 0 and s.top_key[b] >= s.top_cell[b]:
@@ -249,7 +249,7 @@ def settle(s: Any, b: int) -> None:
     survey(s, b)
 
 
-@kernel
+@part
 def place_window(s: Any, middle: int) -> None:
     """Lay an empty window about a tick, as far as ticks go."""
     low = middle - WINDOW // 2
@@ -259,7 +259,7 @@ def place_window(s: Any, middle: int) -> None:
     s.low_key[1] = -(low + WINDOW - 1)
 
 
-@kernel
+@inlined
 def put_cell(s: Any, b: int, cell: int, lots: int, orders: int) -> int:
     """Write a cell of the window and its bits; give the lots that were there."""
     was = s.lots[b, cell]
@@ -282,7 +282,7 @@ def put_cell(s: Any, b: int, cell: int, lots: int, orders: int) -> int:
     return was
 
 
-@kernel
+@inlined
 def set_inside(s: Any, b: int, key: int, lots: int, orders: int) -> int:
     """Set a level of the window of a side without sizes off the lot grid; SETTLE in `flag` asks for `settle`."""
     cell = key & MASK
@@ -331,7 +331,15 @@ def set_inside(s: Any, b: int, key: int, lots: int, orders: int) -> int:
     return was
 
 
-@kernel
+@part
+def settle_after(s: Any, b: int, key: int, was: int, lots: int) -> None:
+    """Settle a side after `set_inside` asked for it."""
+    settle(s, b)
+    if s.best[b] - key < s.depth_ticks and (was != 0 or lots != 0):
+        s.flag |= NEAR
+
+
+@part
 def set_outside(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fine_lots: int) -> int:
     """Set a level wherever it belongs, beside any kind of level."""
     offset = key - s.low_key[b]
@@ -359,7 +367,7 @@ def set_outside(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fin
     return was
 
 
-@kernel
+@part
 def set_level(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fine_lots: int) -> int:
     """Set a level to absolute lots, 0 deletes it; give the lots that were there and mark what changed in `flag`."""
     if lots == 0:
@@ -373,13 +381,11 @@ def set_level(s: Any, b: int, key: int, frac: int, lots: int, orders: int, fine_
         return set_outside(s, b, key, frac, lots, orders, fine_lots)
     was = set_inside(s, b, key, lots, orders)
     if s.flag & SETTLE != 0:
-        settle(s, b)
-        if s.best[b] - key < s.depth_ticks and (was != 0 or lots != 0):
-            s.flag |= NEAR
+        settle_after(s, b, key, was, lots)
     return was
 
 
-@kernel
+@part
 def clear_side(s: Any, b: int) -> None:
     """Forget every level of a side."""
     for group in range(GROUPS):

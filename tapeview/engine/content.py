@@ -65,9 +65,8 @@ def _volumes_of(memory: Memory) -> NDArray[np.int64]:
     pages = memory.tables["page"][memory.tables["page"]["at"] != 0]
     pages = pages[np.argsort(pages["page"])]
     ticks = (pages["page"][:, None] * PAGE + np.arange(PAGE)).reshape(-1)
-    at = ((pages["at"][:, None] - 1) * PAGE + np.arange(PAGE)).reshape(-1)
-    cells = memory.tables["cell"][at]
-    rows = np.stack([ticks, cells["buy"], cells["sell"], cells["unknown"]], axis=1)
+    at = ((pages["at"][:, None] - 1) * PAGE * 3 + np.arange(PAGE * 3)).reshape(-1, 3)
+    rows = np.concatenate([ticks[:, None], memory.tables["cell"]["lots"][at]], axis=1)
     return rows[(rows[:, 1:] != 0).any(axis=1)]
 
 
@@ -124,7 +123,7 @@ def _setting_of(row: Any) -> str:
 def _used(memory: Memory) -> list[int]:
     row = memory.state[0]
     used = [len(table) for table in _arrays(memory)]
-    used[4] = int(row["pages_n"]) * PAGE
+    used[4] = int(row["pages_n"]) * PAGE * 3
     used[5] = min(int(row["prints"]), len(memory.tables["flow"]))
     used[6] = min(int(row["ring_n"]), len(memory.tables["ring"]))
     used[7] = min(int(row["merged_n"]), MERGED)

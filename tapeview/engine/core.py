@@ -22,6 +22,7 @@ from feeds.events import (
     NONE,
     OFF_GRID,
     OFF_LOT,
+    OTHER,
     S_AUCTION,
     S_CROSSED,
     S_HALTED,
@@ -33,8 +34,8 @@ from feeds.events import (
     SUSPECT,
     TRADE,
 )  # fmt: skip
-from tapeview.engine._jit import kernel
-from tapeview.engine.book import clear_side, level_lots, set_level
+from tapeview.engine._jit import inlined, kernel, part
+from tapeview.engine.book import clear_side, level_lots, set_inside, set_level, settle_after
 from tapeview.engine.orders import (
     add_order,
     cancel_order,
@@ -44,7 +45,7 @@ from tapeview.engine.orders import (
     order_side,
     wipe_orders,
 )  # fmt: skip
-from tapeview.engine.state import LOTS_LIMIT, NEAR, NO_KEY, PRICE_LIMIT, TIME_LIMIT, TOUCH
+from tapeview.engine.state import LOTS_LIMIT, NEAR, NO_KEY, PRICE_LIMIT, SETTLE, TIME_LIMIT, TOUCH, WINDOW
 from tapeview.engine.tables import bar_row
 from tapeview.engine.tape import count_bar, expire, pace_step, record_trade
 from tapeview.engine.vwap import start_anchor
@@ -57,7 +58,7 @@ _MEDIANS = 20
 W_START, W_GAP, W_CLEAR, W_STATUS = range(4)
 
 
-@kernel
+@inlined
 def state_now(s: Any) -> int:
     """Give the validity of the book, an index into STATUSES."""
     if s.phase != S_LIVE:
@@ -67,7 +68,7 @@ def state_now(s: Any) -> int:
     return S_STALE if s.silent != 0 else S_LIVE
 
 
-@kernel
+@part
 def enter(s: Any, phase: int, why: int) -> None:
     """Change the phase; live time, updates and the silence watch begin anew."""
     if phase == s.phase:
@@ -87,7 +88,7 @@ def enter(s: Any, phase: int, why: int) -> None:
             s.n_resyncs += 1
 
 
-@kernel
+@inlined
 def end_message(s: Any, marks: int) -> None:
     """Judge the book at the end of a venue message."""
     if s.in_message != 0:
@@ -99,10 +100,9 @@ def end_message(s: Any, marks: int) -> None:
                 median = s.median_gap_ns
                 if median == NONE:
                     s.median_gap_ns = gap
-                elif gap > median:
-                    s.median_gap_ns = median + (median >> 5) + 1
-                elif gap < median:
-                    s.median_gap_ns = median - (median >> 5) - 1 if median > 0 else 0
+                else:
+                    # Half of all gaps are longer: a branch could not be foretold.
+                    s.median_gap_ns = median + (int(gap > median) - int(gap < median)) * ((median >> 5) + 1)
             s.last_book_ns = s.now_ns
             if marks & SNAPSHOT == 0:
                 s.updates += 1
@@ -126,7 +126,7 @@ def end_message(s: Any, marks: int) -> None:
     s.is_crossed = crossed
 
 
-@kernel
+@part
 def watch_silence(s: Any) -> None:
     """Find the book stale where no message of it came for too long."""
     if s.phase != S_LIVE or s.last_book_ns == NONE:
@@ -139,7 +139,7 @@ def watch_silence(s: Any) -> None:
         s.n_silences += 1
 
 
-@kernel
+@part
 def take_status(s: Any, event: Any) -> None:
     """Apply what venue or reader say of the market's phase."""
     stated = event.aux
@@ -151,7 +151,7 @@ def take_status(s: Any, event: Any) -> None:
         enter(s, stated, W_STATUS)
 
 
-@kernel
+@part
 def take_gap(s: Any, event: Any) -> None:
     """Apply a GAP: the book is not to be trusted until it is rebuilt."""
     if s.phase == S_LIVE:
@@ -167,7 +167,7 @@ def take_gap(s: Any, event: Any) -> None:
         bar_row(s, count_bar(s, which, s.now_ns)).gap += 1
 
 
-@kernel
+@part
 def take_clear(s: Any, event: Any) -> None:
     """Forget the book, or one side of it."""
     s.in_message = 1
@@ -185,7 +185,7 @@ def take_clear(s: Any, event: Any) -> None:
     s.flag |= TOUCH | NEAR
 
 
-@kernel
+@part
 def take_book(s: Any, event: Any) -> int:
     """Apply a row that changes the book; give 0 where it is refused."""
     kind = event.kind
@@ -247,25 +247,33 @@ def take_book(s: Any, event: Any) -> int:
     return 1
 
 
-@kernel
+@inlined
 def take_level(s: Any, event: Any) -> int:
     """Apply a BOOK row on both grids, not of a snapshot; give 0 where it is refused."""
     lots = event.lots
     tick = event.tick
     side = event.side
-    if lots < 0 or lots > LOTS_LIMIT or (side not in (1, -1)) or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
+    if lots < 0 or lots > LOTS_LIMIT or side * side != 1 or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
+        s.row_was = 0
         return 0
-    if event.ref != NONE:
-        s.venue_seq = event.ref
+    s.venue_seq = event.ref if event.ref != NONE else s.venue_seq
     count = event.aux if event.aux > 0 and event.aux < 2**31 else 0
-    was = set_level(s, 0 if side > 0 else 1, tick * side, s.zero, lots, count, s.none)
+    b = (1 - side) >> 1
+    key = tick * side
+    offset = key - s.low_key[b]
+    if offset >= 0 and offset < WINDOW and s.off_lots[b] == 0:
+        was = set_inside(s, b, key, lots, count if lots != 0 else 0)
+        if s.flag & SETTLE != 0:
+            settle_after(s, b, key, was, lots)
+    else:
+        was = set_level(s, b, key, s.zero, lots, count, s.none)
     s.row_was = was
     if was == 0 and lots == 0:
         s.n_unknown_levels += 1
     return 1
 
 
-@kernel
+@inlined
 def take_trade(
     s: Any, event: Any
 ) -> int:  # fmt: skip
@@ -303,7 +311,7 @@ def take_trade(
     return 1
 
 
-@kernel
+@inlined
 def write_row(s: Any, event: Any, row: Any, kind: int) -> None:
     """Write the facts of one event."""
     row.seq, row.recv_ns = event.seq, event.recv_ns
@@ -314,7 +322,8 @@ def write_row(s: Any, event: Any, row: Any, kind: int) -> None:
     row.bid_lots, row.ask_lots = s.best_lots[0], s.best_lots[1]
     row.bid_depth, row.ask_depth = s.depth[0], s.depth[1]
     row.bid_wall_lots, row.ask_wall_lots = s.wall_lots[0], s.wall_lots[1]
-    row.volume, row.delta = s.volume, s.buy - s.sell
+    sold, bought = s.flow_lots[0], s.flow_lots[2]
+    row.volume, row.delta = sold + s.flow_lots[1] + bought, bought - sold
     row.vwap_t16, row.sigma_t16 = s.vwap_t16, s.sigma_t16
     row.order_was, row.executed, row.refill = s.row_order_was, s.row_executed, s.row_refill
     row.epoch, row.bid_orders, row.ask_orders = s.epoch, s.best_orders[0], s.best_orders[1]
@@ -325,19 +334,52 @@ def write_row(s: Any, event: Any, row: Any, kind: int) -> None:
     warm = state == S_LIVE and s.updates >= _WARM_MESSAGES and s.now_ns - s.live_since_ns >= _WARM_NS
     row.warm = 1 if warm else 0
     row.place = s.row_place
-    if kind == TRADE:
-        row.lean, row.print = s.lean, event.aux if event.aux >= 0 and event.aux <= 10 else 10
-    else:
-        row.lean, row.print = 0, 255
+    traded = kind == TRADE
+    row.lean = s.lean if traded else 0
+    row.print = 255 if not traded else (event.aux if event.aux >= 0 and event.aux <= OTHER else OTHER)
     row.spare = 0
 
 
+@part
+def count_marks(s: Any, marks: int) -> None:
+    """Count what a row's marks say of its time and of the venue's checksum."""
+    s.n_bad_time += 1 if marks & BAD_TIME != 0 else 0
+    s.n_checked += 1 if marks & CHECKED != 0 else 0
+    s.n_suspect += 1 if marks & SUSPECT != 0 else 0
+
+
+@part
+def pass_time(s: Any, recv_ns: int) -> None:
+    """Move the clock on, and into a new UTC day where it begins."""
+    s.now_ns = recv_ns
+    if recv_ns >= s.day_end_ns:
+        if s.anchor_ns[0] == NONE:
+            s.anchor_ns[0] = recv_ns
+        s.day_end_ns = recv_ns - recv_ns % _DAY + _DAY
+        start_anchor(s, s.zero + 1, recv_ns)
+
+
+@part
+def take_rare(s: Any, event: Any, kind: int) -> None:
+    """Apply a row that is neither a trade nor a change of the book."""
+    if kind == CLOCK:
+        expire(s, s.now_ns)
+        pace_step(s, s.now_ns)
+        watch_silence(s)
+    elif kind == STATUS:
+        take_status(s, event)
+    elif kind == GAP:
+        take_gap(s, event)
+    elif kind == CLEAR:
+        take_clear(s, event)
+
+
 @kernel
-def advance(
-    events: Any, start: int, state: Any,
-    frame: Any, trades: Any, touches: Any, near: Any,
-) -> int:  # fmt: skip
-    """Apply events from `start`; give the place where it stopped, the end unless `need` says what is missing."""
+def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touches: Any, near: Any) -> int:
+    """Apply events from `start`; give the place where it stopped, the end unless `need` says what is missing.
+
+    The three indices have room for one row more than there are events.
+    """
     s = state[0]
     for i in range(start, len(events)):
         if s.need != 0:
@@ -356,39 +398,25 @@ def advance(
             if event.recv_ns > s.now_ns and event.recv_ns < TIME_LIMIT:
                 s.now_ns = event.recv_ns
                 if event.recv_ns >= s.day_end_ns:
-                    if s.anchor_ns[0] == NONE:
-                        s.anchor_ns[0] = event.recv_ns
-                    s.day_end_ns = event.recv_ns - event.recv_ns % _DAY + _DAY
-                    start_anchor(s, 1, event.recv_ns)
+                    pass_time(s, event.recv_ns)
             if event.exch_ns != NONE:
                 s.exch_ns = event.exch_ns
             marks = event.marks
             if marks & (BAD_TIME | CHECKED | SUSPECT) != 0:
-                s.n_bad_time += 1 if marks & BAD_TIME != 0 else 0
-                s.n_checked += 1 if marks & CHECKED != 0 else 0
-                s.n_suspect += 1 if marks & SUSPECT != 0 else 0
+                count_marks(s, marks)
             done = 1
             if kind == BOOK and marks & _ODD == 0:
                 s.in_message = 1
                 done = take_level(s, event)
-            elif kind >= BOOK and kind <= FILL:
-                s.in_message = 1
-                done = take_book(s, event)
             elif kind == TRADE:
                 done = take_trade(s, event)
-                if done != 0:
-                    trades[s.seen_trades] = i
-                    s.seen_trades += 1
-            elif kind == CLOCK:
-                expire(s, s.now_ns)
-                pace_step(s, s.now_ns)
-                watch_silence(s)
-            elif kind == STATUS:
-                take_status(s, event)
-            elif kind == GAP:
-                take_gap(s, event)
-            elif kind == CLEAR:
-                take_clear(s, event)
+                trades[s.seen_trades] = i
+                s.seen_trades += done
+            elif kind < TRADE:
+                s.in_message = 1
+                done = take_book(s, event)
+            else:
+                take_rare(s, event, kind)
             if done == 0:
                 s.n_bad_rows += 1
                 kind = 0

@@ -73,7 +73,7 @@ class Engine:
         self._need = state["need"]
         self._seen = (state["seen_trades"], state["seen_touches"], state["seen_near"])
         self._frame = np.zeros(1024, FRAME)
-        self._index = tuple(np.zeros(1024, np.int32) for _ in range(3))
+        self._index = tuple(np.zeros(1025, np.int32) for _ in range(3))
         self.book = BookView(self._memory, self.instrument, self.settings)
         self.tape = TapeView(self._memory, self.instrument)
         self.vwap = VwapView(self._memory, self._names, self.instrument)
@@ -88,7 +88,7 @@ class Engine:
         if n > len(self._frame):
             room = 1 << (n - 1).bit_length()
             self._frame = np.zeros(room, FRAME)
-            self._index = tuple(np.zeros(room, np.int32) for _ in range(3))
+            self._index = tuple(np.zeros(room + 1, np.int32) for _ in range(3))
         for seen in self._seen:
             seen[0] = 0
         at = 0
@@ -117,9 +117,13 @@ class Engine:
             memory.tables["cell"][: len(old)] = old
         if need & NEED_FLOW:
             n = int(memory.state["prints"][0])
-            old = memory.put("flow", np.zeros(2 * len(memory.tables["flow"]), FLOW))
-            kept = np.arange(max(0, n - len(old)), n)
-            memory.tables["flow"][kept & (2 * len(old) - 1)] = old[kept & (len(old) - 1)]
+            old = memory.put("flow", np.zeros(4 * len(memory.tables["flow"]), FLOW))
+            new, room = memory.tables["flow"], len(old)
+            turn = n // room * room
+            # Two runs, before and after the old ring's last turn, each whole in the new ring.
+            new[turn % len(new) :][: n - turn] = old[: n - turn]
+            if turn:
+                new[(turn - room) % len(new) :][n - turn : room] = old[n - turn :]
         if need & (NEED_SPILL | NEED_CENTRE):
             self._relay(move=bool(need & NEED_CENTRE), grow=bool(need & NEED_SPILL))
         self._need[0] = 0

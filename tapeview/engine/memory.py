@@ -43,7 +43,7 @@ class Memory:
         self.put("spill", np.zeros(TABLE_START, SPILL))
         self.put("order", np.zeros(TABLE_START, ORDER))
         self.put("page", np.zeros(TABLE_START, PAGE_SLOT))
-        self.put("cell", np.zeros(TABLE_START // 2 * PAGE, CELL))
+        self.put("cell", np.zeros(TABLE_START // 2 * PAGE * 3, CELL))
         self.put("flow", np.zeros(FLOW_START, FLOW))
         self.put("ring", np.zeros(RING, PRINT))
         self.put("merged", np.zeros(MERGED, PRINT))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapeview.engine._jit import kernel
-from tapeview.engine.book import level_lots, level_orders, set_inside, set_level, settle
-from tapeview.engine.state import MASK, NEAR, NEED_ORDERS, SETTLE, WINDOW
+from tapeview.engine._jit import inlined, kernel, part
+from tapeview.engine.book import level_lots, level_orders, set_inside, set_level, settle_after
+from tapeview.engine.state import MASK, NEED_ORDERS, SETTLE, WINDOW
 from tapeview.engine.tables import order_row
 
 
-@kernel
+@inlined
 def order_slot(s: Any, number: int) -> int:
     """Find the slot of an order, or the free slot where it would go."""
     mask = s.order_slots - 1
@@ -26,14 +26,14 @@ def order_slot(s: Any, number: int) -> int:
     return slot
 
 
-@kernel
+@inlined
 def copy_order(a: Any, c: Any) -> None:
     """Copy one order row onto another."""
     a.id, a.key, a.frac, a.lots, a.stamp, a.executed = c.id, c.key, c.frac, c.lots, c.stamp, c.executed
     a.pending, a.hidden, a.peak, a.refills, a.side, a.filled = c.pending, c.hidden, c.peak, c.refills, c.side, c.filled
 
 
-@kernel
+@part
 def free_order(s: Any, slot: int) -> None:
     """Free a slot and draw later rows of its chain back."""
     mask = s.order_slots - 1
@@ -51,7 +51,7 @@ def free_order(s: Any, slot: int) -> None:
     order_row(s, hole).stamp = 0
 
 
-@kernel
+@part
 def shift_level(s: Any, b: int, key: int, frac: int, lots: int, count: int) -> int:
     """Change a level by some lots and orders; give the lots that were there."""
     offset = key - s.low_key[b]
@@ -70,15 +70,13 @@ def shift_level(s: Any, b: int, key: int, frac: int, lots: int, count: int) -> i
     if inside:
         set_inside(s, b, key, now, many)
         if s.flag & SETTLE != 0:
-            settle(s, b)
-            if s.best[b] - key < s.depth_ticks:
-                s.flag |= NEAR
+            settle_after(s, b, key, had, now)
     else:
         set_level(s, b, key, frac, now, many, s.none)
     return had
 
 
-@kernel
+@part
 def add_order(s: Any, number: int, b: int, key: int, frac: int, lots: int) -> None:
     """Rest a new order at the back of its level; one already known by that id is replaced."""
     slot = order_slot(s, number)
@@ -98,7 +96,7 @@ def add_order(s: Any, number: int, b: int, key: int, frac: int, lots: int) -> No
     s.row_was = shift_level(s, b, key, frac, lots, s.zero + 1)
 
 
-@kernel
+@part
 def less_order(s: Any, slot: int, lots: int) -> None:
     """Take lots from an order, and the order from the table when nothing is left."""
     row = order_row(s, slot)
@@ -111,7 +109,7 @@ def less_order(s: Any, slot: int, lots: int) -> None:
         free_order(s, slot)
 
 
-@kernel
+@part
 def tell_order(s: Any, row: Any) -> None:
     """Say in the frame which order this row names."""
     s.row_tick = row.key if row.side == 0 else (-row.key if row.frac == 0 else -row.key - 1)
@@ -120,7 +118,7 @@ def tell_order(s: Any, row: Any) -> None:
     s.row_executed = row.executed
 
 
-@kernel
+@part
 def cancel_order(s: Any, number: int, lots: int) -> None:
     """Remove lots from an order, all of it when lots is 0."""
     slot = order_slot(s, number)
@@ -139,7 +137,7 @@ def cancel_order(s: Any, number: int, lots: int) -> None:
     less_order(s, slot, lots)
 
 
-@kernel
+@part
 def fill_order(s: Any, number: int, lots: int, shown: int) -> None:
     """Execute lots of an order; `shown` is 0 where the venue states the change of the book in a later row."""
     slot = order_slot(s, number)
@@ -161,7 +159,7 @@ def fill_order(s: Any, number: int, lots: int, shown: int) -> None:
     less_order(s, slot, lots)
 
 
-@kernel
+@part
 def modify_order(s: Any, number: int, b: int, key: int, frac: int, lots: int, keeps: int) -> None:
     """Give an order a price and displayed lots; it keeps its place when neither the price nor the lots grow worse."""
     slot = order_slot(s, number)
@@ -200,7 +198,7 @@ def modify_order(s: Any, number: int, b: int, key: int, frac: int, lots: int, ke
     s.row_was = shift_level(s, b, key, frac, lots, s.zero + 1)
 
 
-@kernel
+@part
 def clear_orders(s: Any, b: int) -> None:
     """Forget the orders of a side."""
     if s.orders_n == 0:
@@ -210,7 +208,7 @@ def clear_orders(s: Any, b: int) -> None:
             free_order(s, slot)
 
 
-@kernel
+@part
 def wipe_orders(s: Any) -> None:
     """Forget every order."""
     if s.orders_n == 0:
@@ -220,7 +218,7 @@ def wipe_orders(s: Any) -> None:
     s.orders_n = 0
 
 
-@kernel
+@part
 def order_side(s: Any, number: int) -> int:
     """Give the side of an order, 0 where it is not known."""
     row = order_row(s, order_slot(s, number))

@@ -60,7 +60,7 @@ MERGED: Final = 1 << 14
 """Merged prints kept."""
 RING: Final = 1 << 16
 """Raw prints kept."""
-FLOW_START: Final = 1 << 12
+FLOW_START: Final = 1 << 14
 FLOW_LIMIT: Final = 1 << 22
 """Prints of the flow kept for the meters: at first, and at most, where one minute holds more."""
 PAGE: Final = 64
@@ -102,15 +102,15 @@ STATE: Final = np.dtype(
         ("updates", "i8"), ("in_message", "i8"),
         ("last_book_ns", "i8"), ("median_gap_ns", "i8"), ("awaiting", "i8"), ("why", "i8"),
         ("gap_cause", "i8"), ("gap_lost", "i8"), ("gap_ns", "i8"), ("gap_at_ns", "i8"),
-        # tape
+        # tape; flow_lots: sold, unknown, bought, number of prints, and meter_left the same of what has left each meter
         ("ring_n", "i8"), ("merged_n", "i8"), ("pages_n", "i8"), ("last_page", "i8"), ("last_page_at", "i8"),
-        ("volume", "i8"), ("buy", "i8"), ("sell", "i8"), ("trades", "i8"), ("prints", "i8"),
+        ("flow_lots", "i8", (4,)), ("prints", "i8"),
         ("open", "i8"), ("open_frac", "i8"), ("high", "i8"), ("high_frac", "i8"), ("low", "i8"), ("low_frac", "i8"),
         ("close", "i8"), ("close_frac", "i8"), ("first_ns", "i8"), ("last_ns", "i8"), ("lean", "i8"),
-        ("big_lots", "i8"), ("big_n", "i8"), ("big_next", "i8"), ("bar_n", "i8", (2,)), ("bar_end_ns", "i8", (2,)),
+        ("big_lots", "i8"), ("big_n", "i8"), ("big_next", "i8"), ("size_top", "i8"),
+        ("bar_n", "i8", (2,)), ("bar_end_ns", "i8", (2,)),
         ("pace_mean", "i8"), ("pace_ns", "i8"),
-        ("meter_head", "i8", (3,)), ("meter_buy", "i8", (3,)), ("meter_sell", "i8", (3,)),
-        ("meter_unknown", "i8", (3,)), ("meter_prints", "i8", (3,)),
+        ("meter_head", "i8", (3,)), ("meter_left", "i8", (3, 4)), ("meter_ns", "i8"), ("flow_ns", "i8"),
         # vwap
         ("base_tick", "i8"), ("weight", "i8"), ("has_frac", "i8"), ("vwap_t16", "i8"), ("sigma_t16", "i8"),
         ("day_end_ns", "i8"), ("vwap", "f8"), ("sigma", "f8"),
@@ -143,10 +143,10 @@ ORDER: Final = np.dtype(
 executed or shown again beyond what was displayed, `peak` the most ever displayed, `filled` 1 after a fill."""
 
 PAGE_SLOT: Final = np.dtype([("page", "i8"), ("at", "i8")])
-"""Where the volumes of a page of ticks lie: cells from `(at - 1) * PAGE`; at 0 is a free slot."""
+"""Where the volumes of a page of ticks lie: cells from `(at - 1) * PAGE * 3`; at 0 is a free slot."""
 
-CELL: Final = np.dtype([("buy", "i8"), ("sell", "i8"), ("unknown", "i8")])
-"""Volume traded at one tick, in lots."""
+CELL: Final = np.dtype([("lots", "i8")])
+"""Lots traded at one tick by one side: three cells to a tick, sold, of unknown side, bought."""
 
 PRINT: Final = np.dtype(
     [
@@ -159,8 +159,8 @@ PRINT: Final = np.dtype(
 rounded where off the lot grid and `fine_lots` then the exact size, else NONE; `count` raw prints were merged;
 `flow` is the print's number in the flow, modulo 2**32."""
 
-FLOW: Final = np.dtype([("recv_ns", "i8"), ("tick", "i8"), ("lots", "i8"), ("side", "i8")])
-"""A print of the flow as the meters need it; side 2 once it is busted."""
+FLOW: Final = np.dtype([("recv_ns", "i8"), ("tick", "i8"), ("lots", "i8"), ("side", "i4"), ("count", "i4")])
+"""A print of the flow as the meters need it; lots and count are 0 once it is busted."""
 
 HIGH: Final = 1
 """The print made a new high of the session."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from feeds.events import BUST, FLOW_PRINTS, IMPLIED, NONE, OTHER, S_LIVE
-from tapeview.engine._jit import high_bit, kernel
+from tapeview.engine._jit import high_bit, inlined, kernel, part
 from tapeview.engine.state import (
     BIG,
     BUCKETS,
@@ -46,7 +46,7 @@ _BIG_MEMORY = 16_384
 _SHARE = 10_000
 
 
-@kernel
+@part
 def page_slot(s: Any, page: int) -> int:
     """Find the slot of a page of ticks, or the free slot where it would go."""
     mask = s.page_slots - 1
@@ -57,9 +57,9 @@ def page_slot(s: Any, page: int) -> int:
     return slot
 
 
-@kernel
+@inlined
 def cell_of(s: Any, tick: int) -> int:
-    """Give the place of a tick's volumes, making its page where it is new."""
+    """Give the place of a tick's volume of unknown side, sold before and bought after it; make its page if new."""
     page = tick >> 6
     if page != s.last_page or s.last_page_at == 0:
         slot = page_row(s, page_slot(s, page))
@@ -71,7 +71,7 @@ def cell_of(s: Any, tick: int) -> int:
                 s.need |= NEED_PAGES
         s.last_page = page
         s.last_page_at = slot.at
-    return (s.last_page_at - 1) * PAGE + (tick & (PAGE - 1))
+    return ((s.last_page_at - 1) * PAGE + (tick & (PAGE - 1))) * 3 + 1
 
 
 @kernel
@@ -86,7 +86,7 @@ def readd_pages(state: Any, old: Any) -> int:
     return 0
 
 
-@kernel
+@inlined
 def place_of(s: Any, tick: int, frac: int, side: int) -> int:
     """Say where a print falls against the touch."""
     bid, ask = s.best[0], s.best[1]
@@ -115,35 +115,26 @@ def place_of(s: Any, tick: int, frac: int, side: int) -> int:
     return P_AT_ASK if side > 0 else (P_AT_BID if side < 0 else P_BETWEEN)
 
 
-@kernel
-def drop_from_meter(s: Any, row: Any, n: int) -> None:
-    """Take a print out of one meter, unless it was taken back before."""
-    if row.side > 1:
-        return
-    s.meter_prints[n] -= 1
-    if row.side > 0:
-        s.meter_buy[n] -= row.lots
-    elif row.side < 0:
-        s.meter_sell[n] -= row.lots
-    else:
-        s.meter_unknown[n] -= row.lots
-
-
-@kernel
+@part
 def expire(s: Any, now_ns: int) -> None:
-    """Let prints older than the meters' lengths fall out of them."""
+    """Let prints older than the meters' lengths leave them: a meter is the whole flow less what has left."""
     mask = s.flow_slots - 1
     prints = s.prints
+    s.meter_ns = now_ns
     for n in range(3):
         edge = now_ns - (5 if n == 0 else (15 if n == 1 else 60)) * _SECOND
         head = s.meter_head[n]
-        while head < prints and flow_row(s, head & mask).recv_ns <= edge:
-            drop_from_meter(s, flow_row(s, head & mask), n)
+        while head < prints:
+            row = flow_row(s, head & mask)
+            if row.recv_ns > edge:
+                break
+            s.meter_left[n, row.side + 1] += row.lots
+            s.meter_left[n, 3] += row.count
             head += 1
         s.meter_head[n] = head
 
 
-@kernel
+@inlined
 def count_bar(s: Any, which: int, now_ns: int) -> int:
     """Give the place of the bar now running, a new one where the last has ended."""
     first = SECOND_BARS * which
@@ -160,11 +151,11 @@ def count_bar(s: Any, which: int, now_ns: int) -> int:
     bar.start_ns = start
     bar.open, bar.high, bar.low, bar.close = s.close, s.close, s.close, s.close
     bar.volume, bar.delta, bar.trades, bar.gap = 0, 0, 0, 0
-    bar.cvd, bar.vwap, bar.sigma = s.buy - s.sell, s.vwap, s.sigma
+    bar.cvd, bar.vwap, bar.sigma = s.flow_lots[2] - s.flow_lots[0], s.vwap, s.sigma
     return at
 
 
-@kernel
+@inlined
 def bar_print(s: Any, tick: int, side: int, lots: int) -> None:
     """Count a print of the flow in the running bars."""
     for which in range(2):
@@ -177,10 +168,10 @@ def bar_print(s: Any, tick: int, side: int, lots: int) -> None:
         bar.volume += lots
         bar.delta += side * lots
         bar.trades += 1
-        bar.cvd, bar.vwap, bar.sigma = s.buy - s.sell, s.vwap, s.sigma
+        bar.cvd, bar.vwap, bar.sigma = s.flow_lots[2] - s.flow_lots[0], s.vwap, s.sigma
 
 
-@kernel
+@part
 def unbar(s: Any, which: int, recv_ns: int, side: int, lots: int) -> None:
     """Take a print back from the bar it fell in, as far as bars are kept; its prices stay."""
     first = 0 if which == 0 else SECOND_BARS
@@ -195,7 +186,7 @@ def unbar(s: Any, which: int, recv_ns: int, side: int, lots: int) -> None:
         bar.trades -= 1
 
 
-@kernel
+@part
 def bucket_of(lots: int) -> int:
     """Give the bucket of a print's size: the size itself below 16, then 16 to an octave."""
     if lots < 16:
@@ -204,7 +195,7 @@ def bucket_of(lots: int) -> int:
     return (octave - 3) * 16 + ((lots >> (octave - 4)) & 15)
 
 
-@kernel
+@part
 def bucket_floor(bucket: int) -> int:
     """Give the smallest size of a bucket."""
     if bucket < 16:
@@ -212,10 +203,13 @@ def bucket_floor(bucket: int) -> int:
     return (16 + (bucket & 15)) << ((bucket >> 4) - 1)
 
 
-@kernel
+@part
 def learn_size(s: Any, lots: int) -> None:
     """Count a finished merged print and now and then find the size that only the largest few reach."""
-    s.size_counts[bucket_of(lots)] += 1
+    bucket = bucket_of(lots)
+    s.size_counts[bucket] += 1
+    if bucket >= s.size_top:
+        s.size_top = bucket + 1
     s.big_n += 1
     s.big_next -= 1
     if s.big_n >= _BIG_MEMORY:
@@ -227,14 +221,14 @@ def learn_size(s: Any, lots: int) -> None:
         s.big_next = _BIG_EVERY
         most = s.big_n * (_SHARE - s.big_share)
         above = 0
-        n = BUCKETS
+        n = s.size_top
         while n > 0 and (above + s.size_counts[n - 1]) * _SHARE <= most:
             n -= 1
             above += s.size_counts[n]
         s.big_lots = bucket_floor(n)
 
 
-@kernel
+@inlined
 def put_print(s: Any, at: int, event: Any, tick: int, fine: int, lots: int, fine_lots: int, kind: int) -> None:
     """Write a new print into a ring."""
     row = ring_row(s, at)
@@ -245,7 +239,7 @@ def put_print(s: Any, at: int, event: Any, tick: int, fine: int, lots: int, fine
     row.place, row.lean, row.flow = 0, 0, 0
 
 
-@kernel
+@inlined
 def merge_print(s: Any, at: int) -> None:
     """Join the raw print at `at` to the newest merged one, or begin another."""
     raw = ring_row(s, at)
@@ -281,7 +275,7 @@ def merge_print(s: Any, at: int) -> None:
         row.marks |= BIG
 
 
-@kernel
+@part
 def is_print(row: Any, ref: int, tick: int, fine: int, lots: int, side: int) -> bool:
     """Say whether a raw print is the one a BUST names."""
     if row.kind == BUST:
@@ -291,7 +285,7 @@ def is_print(row: Any, ref: int, tick: int, fine: int, lots: int, side: int) -> 
     return row.marks & BUSTED == 0 and row.tick == tick and row.fine == fine and row.lots == lots and row.side == side
 
 
-@kernel
+@part
 def mark_merged(s: Any, seq: int) -> None:
     """Mark the merged print that holds a raw one as busted, as far as merged prints are kept."""
     n = s.merged_n - 1
@@ -303,7 +297,7 @@ def mark_merged(s: Any, seq: int) -> None:
             row.marks |= BUSTED
 
 
-@kernel
+@part
 def take_back(s: Any, event: Any, tick: int, fine: int, lots: int) -> None:
     """Undo an earlier print: found by its trade id, or without one by price, size and side.
 
@@ -330,10 +324,12 @@ def take_back(s: Any, event: Any, tick: int, fine: int, lots: int) -> None:
         back = (s.prints - row.flow) & 0xFFFFFFFF
         if back <= s.flow_slots:
             at = s.prints - back
+            moved = flow_row(s, at & (s.flow_slots - 1))
+            moved.lots, moved.count = 0, 0
             for k in range(3):
-                if at >= s.meter_head[k]:
-                    drop_from_meter(s, flow_row(s, at & (s.flow_slots - 1)), k)
-            flow_row(s, at & (s.flow_slots - 1)).side = 2
+                if at < s.meter_head[k]:
+                    s.meter_left[k, side + 1] -= lots
+                    s.meter_left[k, 3] -= 1
         for k in range(2):
             unbar(s, k, row.recv_ns, side, lots)
     else:
@@ -341,34 +337,44 @@ def take_back(s: Any, event: Any, tick: int, fine: int, lots: int) -> None:
         if oldest == 0:
             return
     frac = 0 if fine == NONE else fine - tick * s.fine
-    s.volume -= lots
-    s.trades -= 1
-    cell = cell_row(s, cell_of(s, tick))
-    if side > 0:
-        s.buy -= lots
-        cell.buy -= lots
-    elif side < 0:
-        s.sell -= lots
-        cell.sell -= lots
-    else:
-        cell.unknown -= lots
+    s.flow_lots[side + 1] -= lots
+    s.flow_lots[3] -= 1
+    cell_row(s, cell_of(s, tick) + side).lots -= lots
     if (tick == s.high and frac == s.high_frac) or (tick == s.low and frac == s.low_frac):
         s.n_busts_of_extremes += 1
     unweigh(s, tick, frac, lots, n)
     mean_and_sigma(s)
 
 
-@kernel
+@part
+def make_flow_room(s: Any) -> None:
+    """Let prints leave the meters where the flow's table is full, and ask for a longer one where none may."""
+    expire(s, s.now_ns)
+    if 2 * (s.prints - s.meter_head[2]) < s.flow_slots:
+        return
+    if s.flow_slots < FLOW_LIMIT:
+        s.need |= NEED_FLOW
+        return
+    s.n_meter_short += 1
+    for n in range(3):
+        if s.prints - s.meter_head[n] >= s.flow_slots:
+            row = flow_row(s, s.meter_head[n] & (s.flow_slots - 1))
+            s.meter_left[n, row.side + 1] += row.lots
+            s.meter_left[n, 3] += row.count
+            s.meter_head[n] += 1
+
+
+@inlined
 def record_trade(s: Any, event: Any, tick: int, frac: int, lots: int, fine_lots: int) -> None:
     """Put a TRADE on the tape and into every sum it belongs to."""
     kind = event.aux
     if kind < 0 or kind > OTHER:
         kind = OTHER
     side = event.side
-    expire(s, s.now_ns)
     at = s.ring_n & (RING - 1)
     put_print(s, at, event, tick, NONE if frac == 0 else tick * s.fine + frac, lots, fine_lots, kind)
     row = ring_row(s, at)
+    s.flow_ns = s.now_ns
     if kind == BUST:
         take_back(s, event, tick, row.fine, lots)
     else:
@@ -396,48 +402,25 @@ def record_trade(s: Any, event: Any, tick: int, frac: int, lots: int, fine_lots:
             s.n_vwap_left_out += 1
         row.flow = s.prints & 0xFFFFFFFF
         moved = flow_row(s, s.prints & (s.flow_slots - 1))
-        moved.recv_ns, moved.tick, moved.lots, moved.side = event.recv_ns, tick, lots, side
+        moved.recv_ns, moved.tick, moved.lots, moved.side, moved.count = event.recv_ns, tick, lots, side, 1
         s.prints += 1
-        s.trades += 1
-        s.volume += lots
-        cell = cell_row(s, cell_of(s, tick))
-        if side > 0:
-            s.buy += lots
-            cell.buy += lots
-        elif side < 0:
-            s.sell += lots
-            cell.sell += lots
-        else:
-            cell.unknown += lots
-        for n in range(3):
-            s.meter_prints[n] += 1
-            if side > 0:
-                s.meter_buy[n] += lots
-            elif side < 0:
-                s.meter_sell[n] += lots
-            else:
-                s.meter_unknown[n] += lots
+        s.flow_lots[side + 1] += lots
+        s.flow_lots[3] += 1
+        cell_row(s, cell_of(s, tick) + side).lots += lots
         mean_and_sigma(s)
         bar_print(s, tick, side, lots)
         if s.big_lots > 0 and lots >= s.big_lots:
             row.marks |= BIG
         if s.prints - s.meter_head[2] >= s.flow_slots:
-            if s.flow_slots < FLOW_LIMIT:
-                s.need |= NEED_FLOW
-            else:
-                s.n_meter_short += 1
-                for n in range(3):
-                    if s.prints - s.meter_head[n] >= s.flow_slots:
-                        drop_from_meter(s, flow_row(s, s.meter_head[n] & (s.flow_slots - 1)), n)
-                        s.meter_head[n] += 1
+            make_flow_room(s)
     row.lean = s.lean
     merge_print(s, at)
     s.ring_n += 1
 
 
-@kernel
+@part
 def pace_step(s: Any, now_ns: int) -> None:
     """Move the mean of the 15 s print count, once a second of CLOCK rows."""
     if now_ns % _SECOND == 0:
-        s.pace_mean += ((s.meter_prints[1] << 16) - s.pace_mean) >> 6
+        s.pace_mean += (((s.flow_lots[3] - s.meter_left[1, 3]) << 16) - s.pace_mean) >> 6
         s.pace_ns = now_ns

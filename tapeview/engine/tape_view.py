@@ -100,16 +100,15 @@ class TapeView:
     def volume(self, lo_tick: int, hi_tick: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Give (bought, sold, unknown side) lots of the session for every tick of a range."""
         n = max(hi_tick - lo_tick, 0)
-        out = np.zeros((3, n), np.int64)
+        out = np.zeros((n, 3), np.int64)
         pages = self._memory.tables["page"]
         there = pages[(pages["at"] != 0) & (pages["page"] >= lo_tick // PAGE) & (pages["page"] * PAGE < hi_tick)]
-        cells = self._memory.tables["cell"]
+        cells = self._memory.tables["cell"]["lots"].reshape(-1, 3)
         for page, at in there.tolist():
             first, end = max(lo_tick, page * PAGE), min(hi_tick, (page + 1) * PAGE)
-            cut = cells[(at - 1) * PAGE + first - page * PAGE : (at - 1) * PAGE + end - page * PAGE]
-            for row, name in zip(out, ("buy", "sell", "unknown"), strict=True):
-                row[first - lo_tick : end - lo_tick] = cut[name]
-        return out[0], out[1], out[2]
+            start = (at - 1) * PAGE - page * PAGE
+            out[first - lo_tick : end - lo_tick] = cells[start + first : start + end]
+        return out[:, 2], out[:, 0], out[:, 1]
 
     def recent(self, from_ns: int, lo_tick: int, hi_tick: int) -> tuple[NDArray[Any], NDArray[Any], int]:
         """Give (bought, sold) lots of the flow received at `from_ns` or later for every tick of a range.
@@ -122,7 +121,7 @@ class TapeView:
         covered = from_ns
         if low and int(flow["recv_ns"][low & (len(flow) - 1)]) >= from_ns:
             covered = int(flow["recv_ns"][low & (len(flow) - 1)]) + 1
-        if from_ns > self._one("now_ns") - METERS[-1] * 10**9:
+        if from_ns > self._one("meter_ns") - METERS[-1] * 10**9:
             low = max(low, int(self._memory.state["meter_head"][0][-1]))
         rows = flow[np.arange(low, count) & (len(flow) - 1)]
         rows = rows[(rows["recv_ns"] >= from_ns) & (rows["tick"] >= lo_tick) & (rows["tick"] < hi_tick)]
@@ -139,8 +138,21 @@ class TapeView:
         if seconds not in METERS:
             raise ValueError(f"meters are {METERS} seconds long, not {seconds}")
         row, n = self._memory.state[0], METERS.index(seconds)
-        names = ("meter_buy", "meter_sell", "meter_prints", "meter_unknown")
-        return Meter(*(int(row[name][n]) for name in names))
+        left = row["meter_left"][n].copy()
+        # What has left since the kernels last looked: a few rows from the meter's head on.
+        flow, head, count = self._memory.tables["flow"], int(row["meter_head"][n]), self._one("prints")
+        edge = max(int(row["meter_ns"]), self._one("flow_ns")) - seconds * 10**9
+        while head < count:
+            rows = flow[np.arange(head, min(count, head + 256)) & (len(flow) - 1)]
+            late = np.flatnonzero(rows["recv_ns"] > edge)
+            gone = rows[: late[0]] if len(late) else rows
+            np.add.at(left, gone["side"] + 1, gone["lots"])
+            left[3] += gone["count"].sum()
+            head += len(gone)
+            if len(late):
+                break
+        sell, unknown, buy, prints = (row["flow_lots"] - left).tolist()
+        return Meter(buy, sell, prints, unknown)
 
     @property
     def pace(self) -> Pace:
@@ -151,9 +163,8 @@ class TapeView:
     @property
     def totals(self) -> Totals:
         """Volume, its sides and the number of prints of the session's flow."""
-        row = self._memory.state[0]
-        volume, buy, sell, trades = (int(row[name]) for name in ("volume", "buy", "sell", "trades"))
-        return Totals(volume, buy, sell, volume - buy - sell, trades, buy - sell)
+        sell, unknown, buy, trades = self._memory.state["flow_lots"][0].tolist()
+        return Totals(sell + unknown + buy, buy, sell, unknown, trades, buy - sell)
 
     @property
     def big_lots(self) -> int | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tapeview.engine._jit import kernel
+from tapeview.engine._jit import inlined, kernel, part
 from tapeview.engine.state import ANCHORS, SPAN_LIMIT, SUMS
 
 _M32 = 2**32 - 1
@@ -23,7 +23,7 @@ _M31 = 2**31 - 1
 _REACH = 2**30
 
 
-@kernel
+@inlined
 def add_product(s: Any, n: int, a: int, b: int) -> None:
     """Add a * b to a sum; a of less than 2**62 in size, b of less than 2**31."""
     low = (a & _M32) * b
@@ -35,7 +35,7 @@ def add_product(s: Any, n: int, a: int, b: int) -> None:
     s.sums[n, 2] += (high >> 32) + (second >> 32)
 
 
-@kernel
+@part
 def add_print(s: Any, first: int, away: int, frac: int, lots: int) -> None:
     """Add a print to the eight sums from row `first`."""
     add_product(s, first, lots, away)
@@ -53,7 +53,7 @@ def add_print(s: Any, first: int, away: int, frac: int, lots: int) -> None:
         add_product(s, first + 7, lots, square >> 31)
 
 
-@kernel
+@part
 def sum_value(s: Any, n: int) -> float:
     """Give a sum as the nearest float, but for a last rounding or two."""
     top = s.sums[n, 2]
@@ -65,7 +65,7 @@ def sum_value(s: Any, n: int) -> float:
     return float(top) * 18446744073709551616.0 + float(s.sums[n, 1]) * 4294967296.0
 
 
-@kernel
+@inlined
 def weigh(s: Any, tick: int, frac: int, lots: int) -> int:
     """Add a print to the session's sums, or take one back with negative lots; give 0 where it is out of reach."""
     if s.prints == 0:
@@ -78,7 +78,7 @@ def weigh(s: Any, tick: int, frac: int, lots: int) -> int:
     return 1
 
 
-@kernel
+@inlined
 def mean_and_sigma(s: Any) -> None:
     """Work out the session's VWAP and sigma for the frame and the bars."""
     if s.weight <= 0:
@@ -87,14 +87,14 @@ def mean_and_sigma(s: Any) -> None:
         s.vwap_t16 = 0
         s.sigma_t16 = 0
         return
-    weight = float(s.weight)
-    mean = sum_value(s, s.zero + 0) / weight
-    square = (sum_value(s, s.zero + 1) + sum_value(s, s.zero + 2) * 2147483648.0) / weight
+    part = 1.0 / float(s.weight)
+    mean = sum_value(s, s.zero) * part
+    square = (sum_value(s, s.zero + 1) + sum_value(s, s.zero + 2) * 2147483648.0) * part
     if s.has_frac != 0:
         fine = float(s.fine)
-        square += 2.0 * (sum_value(s, s.zero + 4) + sum_value(s, s.zero + 5) * 2147483648.0) / fine / weight
-        square += (sum_value(s, s.zero + 6) + sum_value(s, s.zero + 7) * 2147483648.0) / fine / fine / weight
-        mean += sum_value(s, s.zero + 3) / fine / weight
+        square += 2.0 * (sum_value(s, s.zero + 4) + sum_value(s, s.zero + 5) * 2147483648.0) / fine * part
+        square += (sum_value(s, s.zero + 6) + sum_value(s, s.zero + 7) * 2147483648.0) / fine / fine * part
+        mean += sum_value(s, s.zero + 3) / fine * part
     variance = square - mean * mean
     s.vwap = float(s.base_tick) + mean
     s.sigma = math.sqrt(variance) if variance > 0.0 else 0.0
@@ -102,7 +102,7 @@ def mean_and_sigma(s: Any) -> None:
     s.sigma_t16 = math.floor(s.sigma * 65536.0 + 0.5)
 
 
-@kernel
+@part
 def start_anchor(s: Any, slot: int, now_ns: int) -> None:
     """Start an anchor here."""
     s.anchor_on[slot] = 1
@@ -114,7 +114,7 @@ def start_anchor(s: Any, slot: int, now_ns: int) -> None:
             s.sums[(1 + slot) * SUMS + n, limb] = s.sums[n, limb]
 
 
-@kernel
+@part
 def unweigh(s: Any, tick: int, frac: int, lots: int, number: int) -> int:
     """Take back print `number` of the session's raw prints: of anchors begun after it nothing changes."""
     if weigh(s, tick, frac, -lots) == 0:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -18,6 +20,9 @@ from tapeview.ui.themes import THEMES, from_mapping, variable_defaults
 if TYPE_CHECKING:
     from feeds.source import OpenOptions
     from tapeview.config import Config
+
+_FAULTS: Final = 5
+"""Faults kept at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class TapeviewApp(App[None]):
         """How signals and Ctrl+C end the program."""
         self.failure: BadInput | None = None
         """Why the sources named on the command line could not be opened."""
+        self.faults: list[str] = []
+        """Tracebacks of what went wrong without ending the program."""
         super().__init__(driver_class=TerminalDriver)
         own = plan.settings.themes if plan.settings is not None else {}
         foreign = list(self.available_themes)
@@ -127,6 +134,12 @@ class TapeviewApp(App[None]):
         self.failure = error
         self.exit(return_code=2)
 
+    def fault(self, error: Exception) -> None:
+        """Keep a fault of the program that did not end it; `run` tells the first of each place at the end."""
+        where = "".join(traceback.format_exception(error))
+        if len(self.faults) < _FAULTS and where not in self.faults:
+            self.faults.append(where)
+
     def action_help(self) -> None:
         """Show what the keys do, or put that away again."""
         from tapeview.ui.screens.help import HelpScreen
@@ -154,8 +167,13 @@ def run(plan: StartPlan) -> int:
     require_terminal()
     ending = Ending()
     app = TapeviewApp(plan, ending)
+    # Threads that open, index and seek let go of the interpreter sooner when the screen has something to do.
+    sys.setswitchinterval(0.001)
     with ending.signals():
         app.run()
     if app.failure is not None:
         raise app.failure
+    if app.faults:
+        sys.stderr.write("\n".join(app.faults))
+        return app.return_code or 1
     return app.return_code or 0

@@ -72,15 +72,15 @@ async def _picture(shot: Shot) -> str:
                 screen = TradeScreen(playback, Config().screen, timed=False)
                 await app.push_screen(screen)
                 await pilot.pause()
-                screen.frame()
+                screen.frame(anyway=True)
                 await pilot.press("home", *["up"] * shot.cursor_rows)
-                screen.frame()
+                screen.frame(anyway=True)
                 # A few events more, so that the picture shows something happening.
-                for _ in range(3):
+                for _ in range(6):
                     playback.step_trade()
-                    screen.frame()
+                    screen.frame(anyway=True)
                 playback.play()
-                screen.frame()
+                screen.frame(anyway=True)
             else:
                 await app.push_screen(HomeScreen(app.plan, fresh=True))
             await pilot.pause()

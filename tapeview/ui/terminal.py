@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import select
 import selectors
 import signal
@@ -41,6 +42,8 @@ GRACE_S: Final = 1.5
 """Longest a clean end may take once a signal asked for it."""
 RESIZE_S: Final = 0.05
 """Least time between two layouts while the window is being dragged."""
+_ALT_DIGIT: Final = re.compile("\x1b([0-9])")
+"""Alt with a digit, which Textual takes for the character that a Mac's Option key would write."""
 BACKLOG: Final = 24
 """Writes waiting for a terminal that does not read before screens are dropped; Textual's queue blocks at 30."""
 
@@ -99,7 +102,7 @@ class Ending:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """Answer SIGTERM (143), SIGHUP (129), SIGINT (130) while the app runs, and the terminal's modes after it."""
+        """Answer SIGTERM (143), SIGHUP (129), SIGINT (130) and SIGQUIT (131) while the app runs."""
         with contextlib.suppress(termios.error, ValueError, OSError):
             self._attributes = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
 
@@ -108,7 +111,7 @@ class Ending:
             if number != signal.SIGHUP or self.code is None:
                 self.request(128 + number)
 
-        before = {n: signal.signal(n, received) for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+        before = {n: signal.signal(n, received) for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)}
         try:
             yield
         finally:
@@ -266,7 +269,7 @@ class TerminalDriver(LinuxDriver):
                     self._hang_up()
                     break
                 if data:
-                    self._pass_on(parser.feed(decode(data)))
+                    self._pass_on(parser.feed(_ALT_DIGIT.sub(_as_kitty, decode(data))))
                 self._pass_on(parser.tick())
         with contextlib.suppress(EOFError, ParseError):
             for _ in parser.feed(""):
@@ -275,6 +278,10 @@ class TerminalDriver(LinuxDriver):
     def _pass_on(self, messages: Any) -> None:
         for message in messages:
             self.process_message(message)
+
+
+def _as_kitty(match: re.Match[str]) -> str:
+    return f"\x1b[{ord(match[1])};3u"
 
 
 def terminal_backlog(app: App[Any]) -> int:

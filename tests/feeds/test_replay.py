@@ -90,6 +90,32 @@ def test_at_full_speed_all_rows_come_in_whole_messages_within_the_budget(rows, b
         assert len(part) <= max_rows + 6
 
 
+def test_a_row_whose_time_went_back_comes_with_its_predecessor() -> None:
+    rows = script.events("b100:1 ~10000 b101:1 b102:1 b103:1 ~1000 b104:1", clock=False)
+    rows["recv_ns"][2:4] -= 6 * SECOND
+    rows["seq"] = np.arange(len(rows))
+    player = Player(Given(rows, 2))
+    assert player.due(0)["tick"].tolist() == [100]
+    assert len(player.due(7 * SECOND)) == 0
+    assert player.due(10 * SECOND)["tick"].tolist() == [101, 102, 103]
+    assert player.due(11 * SECOND)["tick"].tolist() == [104]
+    player.close()
+
+
+def test_market_time_does_not_go_back_between_batches() -> None:
+    rows = script.events("b100:1 ~10000 b101:1 b102:1 +103:1 ~1000 b104:1", clock=False)
+    rows["recv_ns"][2:4] -= 6 * SECOND
+    rows["seq"] = np.arange(len(rows))
+    player = Player(Given(rows, 1))
+    assert len(player.step_trade()) == 4
+    assert player.market_ns == script.START_NS + 10 * SECOND
+    player.play()
+    player.due(0)
+    assert len(player.due(SECOND - 1)) == 0
+    assert player.due(SECOND)["tick"].tolist() == [104]
+    player.close()
+
+
 def test_a_pause_holds_the_market_and_loses_nothing() -> None:
     rows = script.events("b100:1 ~1000 b101:1 ~1000 b102:1 ~1000 b103:1")
     player = Player(Given(rows, 1))

@@ -57,6 +57,9 @@ class FailingStorage(Storage):
             raise
         self.synced[fd] = os.fstat(fd).st_size
 
+    def sync_file(self, path: Path) -> None:
+        self._call("sync")
+
     def truncate(self, fd: int, length: int) -> None:
         self._call("truncate")
         super().truncate(fd, length)

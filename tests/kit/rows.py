@@ -42,6 +42,8 @@ INSTRUMENTS = (
 
 def _row(rng: random.Random) -> dict[str, int]:
     kind = rng.choice((BOOK, BOOK, BOOK, ADD, ADD, MODIFY, CANCEL, FILL, TRADE, CLEAR, STATUS, QUOTE, GAP))
+    if kind == CLEAR and rng.random() < 0.8:  # rare enough to let a book grow
+        kind = MODIFY
     tick = rng.choice((rng.randint(95, 105), rng.randint(-3, 3), rng.choice((-(2**40), 2**40, 10**7))))
     lots = rng.choice((rng.randint(0, 4), rng.randint(0, 10**9)))
     row = {"kind": kind, "tick": tick, "lots": lots, "side": rng.choice((BID, ASK)), "marks": 0}
@@ -55,6 +57,8 @@ def _row(rng: random.Random) -> dict[str, int]:
         row["lots"] = lots * 1_000_003 + 1
     if kind in (ADD, MODIFY, CANCEL, FILL):
         row["ref"] = rng.randint(0, 12)
+        if not row["marks"] and rng.random() < 0.8:  # orders meet at the same levels
+            row["tick"], row["lots"] = rng.randint(100, 101), rng.randint(0, 9)
     if kind == MODIFY:
         row["marks"] |= rng.choice((0, 0, KEEPS_PLACE))
         row["side"] = rng.choice((BID, ASK, 0))

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from feeds.errors import BadInput
 from tapeview.ui.background import beside
 
 _RELATIVE: Final = "seek_relative"
@@ -41,14 +40,14 @@ class Orders:
         self.busy = True
         return True
 
-    async def run(self, failed: Callable[[BadInput], None]) -> None:
+    async def run(self, failed: Callable[[Exception], None]) -> None:
         """Make the kept calls one after the other beside the event loop."""
         try:
             while self._waiting:
                 call, args = self._waiting.popleft()
                 try:
                     await beside(call, *args)
-                except BadInput as error:
+                except Exception as error:
                     failed(error)
         finally:
             self.busy = False

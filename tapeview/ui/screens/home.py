@@ -21,9 +21,10 @@ from tapeview import __version__, bundled
 if TYPE_CHECKING:
     from tapeview.ui.app import StartPlan
 
-_NAME: Final = 20
-_SYMBOL: Final = 12
-_LENGTH: Final = 8
+_NAME: Final = 28
+_SYMBOL: Final = 14
+"""Most cells of a name and of its instruments."""
+_LENGTH: Final = 6
 _HERE: Final = "▸ "
 _REST: Final = "  "
 
@@ -43,6 +44,8 @@ class HomeScreen(Screen[None]):
         self._fresh = fresh
         """Show what a machine shows on which nothing was played yet."""
         self._choices: dict[str, tuple[str, str | None]] = {}
+        """Option -> address and the time to start at."""
+        self._columns = (0, 0)
 
     def compose(self) -> ComposeResult:
         """Title, list, field, keys."""
@@ -76,25 +79,31 @@ class HomeScreen(Screen[None]):
 
     def _fill(self) -> None:
         listing = self.query_one("#home-list", OptionList)
-        width = min(self.size.width, 104) - (2 if self.has_class("small") else 6)
+        # The last cell is kept for a scrollbar.
+        width = min(self.size.width, 104) - (3 if self.has_class("small") else 7)
         chosen = listing.highlighted_option.id if listing.highlighted_option is not None else None
         self._choices.clear()
         options: list[Option | None] = []
+        bundles = bundled.recordings()
+        own = [] if self._fresh else bundled.own_recordings()
+        self._columns = (
+            min(_NAME, max((len(r.name) for r in (*bundles, *own)), default=0)) + 2,
+            min(_SYMBOL, max((len(r.instrument) for r in (*bundles, *own)), default=0)) + 1,
+        )
         told = None if self._fresh else bundled.last()
         if told is not None:
-            where = f"left at {_clock(told.at_ns)}" if told.at_ns is not None else ""
+            where = f"left at {told.clock}" if told.clock else ""
             options += [
                 _heading("Played last"),
                 self._option("last", told.address, told.title, "", "", where, width, told.at_ns),
             ]
             options.append(_gap())
         options.append(_heading("Bundled sessions"))
-        for recorded in bundled.recordings():
+        for recorded in bundles:
             options.append(self._recorded("bundled", recorded, width))
         if len(self._choices) == (told is not None):
             options.append(_note("none found: this installation has no recordings folder"))
         options += [_gap(), _heading("Your recordings")]
-        own = [] if self._fresh else bundled.own_recordings()
         options += [self._recorded("own", recorded, width) for recorded in own]
         if not own:
             place = "the data folder" if self._fresh else _homely(bundled.own_folder())
@@ -121,11 +130,12 @@ class HomeScreen(Screen[None]):
     ) -> Option:
         key = f"{kind}:{address}"
         self._choices[key] = (address, str(at) if at is not None else None)
-        room = max(0, width - _NAME - _SYMBOL - _LENGTH - 4)
+        named, traded = self._columns
+        room = max(0, width - named - traded - _LENGTH - 4)
         text = Content.assemble(
-            (_REST + _cut(name, _NAME).ljust(_NAME), "$loud"),
-            (_cut(symbol, _SYMBOL).ljust(_SYMBOL), "$text"),
-            (length.rjust(_LENGTH - 2) + "  ", "$dim"),
+            (_REST + _cut(name, named - 2).ljust(named), "$loud"),
+            (_cut(symbol, traded - 1).ljust(traded), "$text"),
+            (length.rjust(_LENGTH) + "  ", "$dim"),
             (_cut(story, room), "$text"),
         )
         return Option(text, id=key)
@@ -205,12 +215,6 @@ def _minutes(ns: int) -> str:
     if not seconds:
         return ""
     return f"{seconds // 60}:{seconds % 60:02d}" if seconds < 3600 else f"{seconds // 3600}h{seconds // 60 % 60:02d}"
-
-
-def _clock(ns: int | None) -> str:
-    from datetime import UTC, datetime
-
-    return "" if ns is None else datetime.fromtimestamp(ns / 1e9, UTC).strftime("%H:%M:%S")
 
 
 def _homely(path: Path) -> str:

@@ -59,6 +59,8 @@ _BAD_S: Final = 30.0
 class TradeScreen(Screen[None]):
     """Show one player's market and drive it."""
 
+    BLANK: ClassVar[bool] = True
+    """Panels cover the screen: its own lines need no styles worked out every frame."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Play or pause", id="replay.pause"),
         Binding("full_stop", "step_event", "One event on", id="replay.event"),
@@ -162,7 +164,9 @@ class TradeScreen(Screen[None]):
     async def on_unmount(self) -> None:
         """Remember where it was left, and let go of the source."""
         if self._last is not None:
-            bundled.remember(bundled.Last(self._last.address, self._last.title, self.playback.market_ns))
+            at = self.playback.market_ns
+            clock = self._clock(at)[:8] if at is not None else ""
+            bundled.remember(bundled.Last(self._last.address, self._last.title, at, clock))
         await beside(self.playback.close)
 
     # -- frames --------------------------------------------------------------------------------------
@@ -171,24 +175,35 @@ class TradeScreen(Screen[None]):
         """The panels that can be seen."""
         return [path[0] for path in self._paths if all(node.display for node in path)]
 
-    def frame(self) -> None:
-        """Let the market go on to now and show it, where something changed and the terminal keeps up."""
+    def frame(self, *, anyway: bool = False) -> None:
+        """Let the market go on to now and show it, where something changed (or `anyway`) and the terminal keeps up."""
         now = time.monotonic_ns()
+        self._wanted |= anyway
         passed = self._pulse.beat(now) if self._timed else 0
         if self._orders.busy:
             return
+        if self._said_until and time.monotonic() > self._said_until:
+            self.say("")
         # A program that was stopped or held up goes on where it was, instead of leaping over the market.
         self._clock_ns += min(passed, _LEAP_NS)
         try:
             if self.playback.tick(self._clock_ns):
                 self._changed_ns = now
-        except BadInput as error:
-            self.playback.pause()
+            if self.is_current or isinstance(self.app.screen, ModalScreen):
+                self._show(now)
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        # The last picture stays and the session is held; a fault of the program is told again at the end.
+        self.playback.pause()
+        if isinstance(error, BadInput):
             self.say(str(error), bad=True)
-        if self._said_until and time.monotonic() > self._said_until:
-            self.say("")
-        if not (self.is_current or isinstance(self.app.screen, ModalScreen)):
-            return
+        else:
+            cast("TapeviewApp", self.app).fault(error)
+            self.say(f"held by a fault in the program: {type(error).__name__}: {error}", bad=True)
+
+    def _show(self, now: int) -> None:
         window = self._ask()
         if not self._wanted and window == self._window and now - self._changed_ns > _SETTLE_NS:
             return
@@ -254,15 +269,20 @@ class TradeScreen(Screen[None]):
             self.run_worker(self._run_orders(), name="orders")
 
     async def _run_orders(self) -> None:
-        await self._orders.run(lambda error: self.say(str(error), bad=True))
+        await self._orders.run(self._failed)
         self._wanted = True
 
     def action_pause(self) -> None:
-        """Play or pause; at the end, from the start again."""
+        """Play or pause; at the end, play from the start again."""
         if self.playback.ended:
-            self._later(self.playback.toggle)
+            self._later(self._restart)
         else:
             self._now(self.playback.toggle)
+
+    def _restart(self) -> None:
+        if self.playback.start_ns is not None:
+            self.playback.seek(self.playback.start_ns)
+        self.playback.play()
 
     def action_step_event(self) -> None:
         """Go on by one venue message."""
@@ -315,10 +335,13 @@ class TradeScreen(Screen[None]):
         at = bisect.bisect_left(self.bookmarks, now)
         if at < len(self.bookmarks) and self.bookmarks[at] == now:
             del self.bookmarks[at]
-            self.say(f"bookmark at {text.clock(now)} taken away")
+            self.say(f"bookmark at {self._clock(now)} taken away")
         else:
             self.bookmarks.insert(at, now)
-            self.say(f"bookmark {at + 1} of {len(self.bookmarks)} at {text.clock(now)}")
+            self.say(f"bookmark {at + 1} of {len(self.bookmarks)} at {self._clock(now)}")
+
+    def _clock(self, ns: int) -> str:
+        return text.clock(ns, offset_s=self.shown.status.utc_offset_s if self.shown is not None else 0)
 
     def action_bookmarked(self, step: int) -> None:
         """Go to the next bookmark, or with -1 to the previous."""
@@ -371,7 +394,7 @@ class TradeScreen(Screen[None]):
 
     def _hint(self) -> None:
         taken = len(self._told) + 2 if self._told else 0
-        owners = (type(self.app), TradeScreen, *PANELS)
+        owners: tuple[type, ...] = (type(self.app), TradeScreen, *PANELS)
         self.query_one(KeysLine).set_hints(hints(self.focused, owners, self.app._keymap, self.size.width - taken))
 
     # -- panels --------------------------------------------------------------------------------------

@@ -134,10 +134,12 @@ class Panel(Widget, can_focus=True):
 
         What `refresh` does for a widget without style or layout changes, less two messages a panel and frame.
         """
-        if not self.is_mounted:
+        if not self.is_mounted or not self.is_attached:
             self.refresh(*regions)
             return
         screen = self.screen
+        if not screen.is_running:
+            return
         self._repaint_regions.update(regions)
         screen._dirty_widgets.add(self)
         screen._update_timer.resume()

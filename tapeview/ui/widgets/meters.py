@@ -13,6 +13,8 @@ from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 
 HORIZONS: Final = ("5 s", "15 s", "60 s")
+SHOWN: Final = {3: (0, 1, 3), 4: (0, 1, 2, 3), 5: (0, 1, 4, 2, 3), 6: (0, 1, 4, 5, 2, 3)}
+"""Which meters a panel of this height shows, and in which order."""
 NAME_WIDTH: Final = 11
 NARROW: Final = 34
 """Below this width names are short, so that the bars keep some room."""
@@ -45,16 +47,7 @@ class Meters(Panel):
             _bar_row("trades 15 s", part.trades[1], width),
             _bar_row("trades 60 s", part.trades[2], width),
         ]
-        order = (
-            (0, 1, 2, 3)
-            if height == 4
-            else (0, 1, 3)
-            if height == 3
-            else (0, 1, 4, 2, 3)
-            if height == 5
-            else (0, 1, 4, 5, 2, 3)
-        )
-        chosen = [rows[index] for index in order]
+        chosen = [rows[index] for index in SHOWN.get(height, SHOWN[6])]
         if height >= 8:
             chosen = [((" pressure", self.heading_style),), *chosen]
         if height >= 9:
@@ -71,7 +64,7 @@ def _head(name: str, width: int) -> str:
 def _sign(value: float | None) -> tuple[str, str]:
     """Return the glyph and the style of a signed number."""
     if value is None or math.isnan(value):
-        return "–", "dim"
+        return " ", "dim"
     shown = round(value, 2)
     return ("▲", "buy") if shown > 0 else ("▼", "sell") if shown < 0 else ("•", "text")
 
@@ -114,11 +107,8 @@ def _pace(value: float | None) -> str:
 
 def _pace_row(part: MetersPart, width: int) -> Row:
     loud = {"surge": "alert-warn bold", "elevated": "text bold"}.get(part.pace_word, "text")
-    runs: list[Run] = [
-        (_head("pace 15 s", width), "dim"),
-        (f"{_pace(part.pace[1]):>7} ", loud),
-        (part.pace_word, loud),
-    ]
+    shown = _pace(part.pace[1]).rjust(7 if width >= NARROW else 4)
+    runs: list[Run] = [(_head("pace 15 s", width), "dim"), (f"{shown} {part.pace_word}", loud)]
     rest = f"   5 s {_pace(part.pace[0])}  60 s {_pace(part.pace[2])}"
     if sum(len(run[0]) for run in runs) + len(rest) <= width:
         runs.append((rest, "dim"))
@@ -152,14 +142,14 @@ def _one_line(scale: Scale, part: MetersPart, width: int) -> Row:
     groups: list[list[Run]] = []
     for name, value in (("book", part.imbalance), ("trades 5s", part.trades[0])):
         glyph, style = _sign(value)
-        groups.append([(name + " ", "dim"), (f"{glyph} {text.ratio(value)}", style)])
+        groups.append([(name + " ", "dim"), (f"{glyph} {text.ratio(value)}" if glyph.strip() else "–", style)])
     loud = "alert-warn bold" if part.pace_word == "surge" else "text"
     groups.append([("pace ", "dim"), (f"{_pace(part.pace[1])} {part.pace_word}".rstrip(), loud)])
     glyph, style = _sign(float(part.delta))
     groups.append([("CVD ", "dim"), (f"{glyph} {text.signed(text.size(scale, part.delta))}", style)])
     for name, value in (("15s", part.trades[1]), ("60s", part.trades[2])):
         glyph, style = _sign(value)
-        groups.append([(name + " ", "dim"), (f"{glyph} {text.ratio(value)}", style)])
+        groups.append([(name + " ", "dim"), (f"{glyph} {text.ratio(value)}" if glyph.strip() else "–", style)])
     runs: list[Run] = [(" ", "dim")]
     used = 1
     for index, group in enumerate(groups):

@@ -168,7 +168,7 @@ class Tape(Panel):
             shown = f" filter ≥ {text.exact_size(scale, part.min_lots)} (not aggregated)"
         else:
             shown = " all sizes" if self.merged else " all sizes, every print"
-        large = f"  large ≥ {text.exact_size(scale, part.big_lots)}" if part.big_lots else ""
+        large = f"  large ≥ {text.size(scale, part.big_lots)}" if part.big_lots else ""
         if len(shown) + len(large) > width:
             large = ""
         lots = part.prints["lots"][: self.print_rows][part.depth[: self.print_rows] == 0]

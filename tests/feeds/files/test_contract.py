@@ -138,10 +138,8 @@ def test_reading_twice_gives_equal_rows(name: str, samples: dict[str, Path]) -> 
     assert read(name, samples[name]).tobytes() == read(name, samples[name]).tobytes()
 
 
-@each_reader
+@pytest.mark.parametrize("name", sorted(readers().keys() - {"standx"}))
 def test_another_packing_gives_the_same_rows(name: str, tmp_path: Path, samples: dict[str, Path]) -> None:
-    if name == "standx":
-        pytest.skip("Parquet is not packed again")
     wanted = read(name, samples[name])
     for pack, ending in ((bytes, ""), (gzip.compress, ".gz"), (bz2.compress, ".bz2"), (zstandard.compress, ".zst")):
         folder = tmp_path / f"packed{ending}"
@@ -241,8 +239,9 @@ def test_truncated_files_give_the_rows_before_the_damage_or_a_refusal(
 ) -> None:
     source = main_file(samples[name])
     raw, _ = unpacked(source.read_bytes())
-    wanted = read(name, source)
     path = tmp_path / source.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".zst")
+    path.write_bytes(raw)
+    wanted = read(name, path)
     for part in (0.3, 0.6, 0.95):
         path.write_bytes(raw[: int(len(raw) * part)])
         rows: list[np.ndarray] = []

@@ -310,6 +310,26 @@ def test_instruments_are_told_apart_each_with_its_own_tick_and_start(tmp_path: P
         assert rows["kind"][rows["inst"] == inst][0] == STATUS
 
 
+def test_definitions_and_mappings_among_the_records_give_names_and_ticks(tmp_path: Path) -> None:
+    definition = dbn.InstrumentDefMsg(
+        1, 8, START_NS, START_NS, 12_500_000, 0, "ABCD", "ABCD", "STK", dbn.InstrumentClass.STOCK,
+        dbn.SecurityUpdateAction.ADD,
+    )  # fmt: skip
+    mapping = dbn.SymbolMappingMsg(
+        1, 9, START_NS, dbn.SType.PARENT, "MCL.FUT", dbn.SType.RAW_SYMBOL, "MCLZ5", START_NS, START_NS + 1
+    )
+    path = write(
+        tmp_path, bytes(mapping), bytes(definition), mbo("A", "B", 100, 5, 1, instrument=8),
+        mbo("A", "B", 100, 5, 1, instrument=9), schema=None, dataset="",
+    )  # fmt: skip
+    rows, reader = read(path)
+    assert {one.symbol: (one.tick, one.derived) for one in reader.instruments} == {
+        "MESM3": ("0.25", False), "ABCD": ("0.0125", False), "MCLZ5": ("0.01", False),
+    }  # fmt: skip
+    assert reader.checks.ignored == {"symbol mapping": 1, "definition": 1}
+    assert rows["tick"][rows["kind"] == ADD].tolist() == [2000, 2500]
+
+
 def mbp10(draw: random.Random, at: int, action: str) -> tuple[bytes, tuple[dict, dict]]:
     """One mbp-10 record and the book it shows."""
     middle = 400 + draw.randrange(-3, 4)

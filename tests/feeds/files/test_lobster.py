@@ -16,6 +16,7 @@ from feeds.events import (
     BID,
     BUY,
     CANCEL,
+    CHECKED,
     CLEAR,
     FILL,
     HIDDEN,
@@ -30,6 +31,7 @@ from feeds.events import (
     SELL,
     SNAPSHOT,
     STATUS,
+    SUSPECT,
     TRADE,
     UNKNOWN,
 )  # fmt: skip
@@ -72,10 +74,12 @@ def test_level_1_of_every_row_and_50_levels_of_the_first_672_are_the_vendors(dat
         ("AAPL", "0.01", "1", True)
     ]
     book, wrong, outside, at = Naive(), [], [], 0
-    for at, _ in enumerate(after_messages(np.concatenate(list(reader.rows())), book), 1):
+    for at, row in enumerate(after_messages(np.concatenate(list(reader.rows())), book), 1):
         assert book.venue_seq == at
         (ask, ask_size), (bid, bid_size) = book.best(ASK), book.best(BID)
-        if [ask * 100, ask_size, bid * 100, bid_size] != first[at - 1]:
+        agrees = [ask * 100, ask_size, bid * 100, bid_size] == first[at - 1]
+        assert row[-1] & (CHECKED | SUSPECT) == (CHECKED if agrees else SUSPECT)
+        if not agrees:
             wrong.append(at)
         if at <= len(deep):
             told = {
@@ -98,6 +102,9 @@ def test_level_1_of_every_row_and_50_levels_of_the_first_672_are_the_vendors(dat
     assert len(wrong) == 90
     assert len(outside) == 8
     assert reader.checks.messages == 91_997
+    assert reader.verification == "snapshot"
+    assert (reader.checks.snapshots, reader.checks.snapshots_failed) == (91_997, 90)
+    assert f"line {wrong[0]}:" in reader.checks.problems[0]
     assert 0 < reader.checks.unknown_orders < 100
     assert len(book.unknown) == reader.checks.unknown_orders
 
@@ -270,6 +277,37 @@ def test_the_book_file_with_the_most_levels_seeds(tmp_path: Path) -> None:
     assert (rows["kind"] == ADD).sum() == 4
 
 
+def test_every_row_is_compared_with_the_book_file_that_has_them_all(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "34200.1,1,7,40,1000000,1 34200.2,1,8,10,1000100,-1 34200.3,3,7,40,1000000,1 34200.4,5,0,1,1000000,1",
+        "9999999999,0,1000000,40\n1000100,10,1000000,40\n1000100,10,990000,5\n1000100,10,-9999999999,0",
+    )  # fmt: skip
+    stem = path.name.split("_message_")[0]
+    (tmp_path / f"{stem}_orderbook_2.csv").write_text("9999999999,0,1000000,40,9999999999,0,-9999999999,0\n")
+    reader = READER.open(path, OpenOptions(tick="0.01"))
+    rows = np.concatenate(list(reader.rows()))
+    verdicts = rows["marks"][(rows["marks"] & LAST != 0) & (rows["marks"] & SNAPSHOT == 0)] & (CHECKED | SUSPECT)
+    assert verdicts.tolist() == [CHECKED, CHECKED, SUSPECT, CHECKED]
+    assert (reader.checks.snapshots, reader.checks.snapshots_failed) == (4, 1)
+    (problem,) = reader.checks.problems
+    assert "orderbook_1.csv: line 3: " in problem
+    assert "990000, 5" in problem
+
+
+def test_rows_beyond_a_short_book_file_are_not_compared(tmp_path: Path) -> None:
+    path = write(tmp_path, "34200.1,1,7,40,1000000,1 34200.2,1,8,10,1000100,-1", "9999999999,0,1000000,40")
+    reader = READER.open(path, OpenOptions(tick="0.01"))
+    rows = np.concatenate(list(reader.rows()))
+    assert reader.checks.snapshots == 1
+    assert (rows["marks"][rows["kind"] == ADD] & CHECKED != 0).tolist() == [True, False]
+
+
+def test_a_damaged_row_of_the_book_file_is_refused_with_its_number(tmp_path: Path) -> None:
+    path = write(tmp_path, "34200.1,1,7,40,1000000,1 34200.2,1,8,10,1000100,-1", "9999999999,0,1000000,40\nnan,1,2,3")
+    with pytest.raises(BadInput, match=r"_orderbook_1\.csv: line 2\b"):
+        rows_of(path, tick="0.01")
+
+
 def test_without_a_book_file_the_source_says_partial_and_is_live(tmp_path: Path) -> None:
     path = write(tmp_path, "34200.1,1,7,40,1000000,1")
     reader = READER.open(path, OpenOptions())
@@ -349,6 +387,14 @@ def test_a_wrong_line_is_refused_with_its_number(tmp_path: Path, line: str) -> N
     path.write_text(f"34200.0,1,6,40,1000000,1\n34200.0,1,5,40,1000000,1\n{line}\n34200.2,1,8,40,1000000,1\n")
     with pytest.raises(BadInput, match=r"message_1\.csv: line 3\b"):
         rows_of(path)
+
+
+def test_the_rows_before_a_wrong_line_are_given(tmp_path: Path) -> None:
+    path = write(tmp_path, "34200.1,1,7,40,1000000,1 34200.2,1,8,40,1000000,1 oops")
+    given = []
+    with pytest.raises(BadInput, match="line 3"):
+        given.extend(READER.open(path, OpenOptions()).rows())
+    assert np.concatenate(given)["ref"][2:].tolist() == [7, 8]
 
 
 def test_a_name_without_date_gives_1970_and_says_so(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from feeds.events import (
     TRADE,
     UNKNOWN,
 )  # fmt: skip
+from feeds.files import _parquet
 from feeds.files._exact import Levels, count_floats, count_scaled, differences
 from feeds.files.standx import READER, StandxReader
 from feeds.instruments import Grid
@@ -164,6 +166,15 @@ def test_books_and_trades_are_merged_by_receive_time_each_in_its_own_order(tmp_p
         ends = rows[(rows["marks"] & LAST != 0) & ((rows["kind"] == TRADE) == (kind == TRADE))]
         assert ends["recv_ns"].tolist() == frame["received_at"].dt.timestamp("ns").to_list()
         assert ends["exch_ns"].tolist() == frame["timestamp"].dt.timestamp("ns").to_list()
+
+
+def test_how_a_file_is_divided_changes_nothing(tmp_path: Path) -> None:
+    folder = standx(tmp_path / "sample", rows=1500)
+    whole, _ = read(folder)
+    for size in (1, 7, 333, 5000):
+        for file in folder.iterdir():
+            pl.read_parquet(file).write_parquet(file, row_group_size=size)
+        assert read(folder)[0].tobytes() == whole.tobytes()
 
 
 def test_stated_sides_are_taken(tmp_path: Path) -> None:
@@ -352,6 +363,35 @@ def test_differences_turn_each_book_into_the_other_with_no_row_too_many(pair: tu
             del held[book][key]
     assert held == after
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
+def test_a_decoder_that_dies_refuses_its_file_and_the_next_file_is_read(tmp_path: Path) -> None:
+    folder = standx(tmp_path / "sample", rows=3000)
+    whole, _ = read(folder)
+    reader = READER.open(folder, OpenOptions())
+    parts = reader.rows()
+    next(parts)
+    child = _parquet._decoder
+    assert child is not None
+    child.process.kill()
+    with pytest.raises(BadInput, match=r"_TEST-USD_2024-05-06_00\.parquet: .*ran out of memory or time"):
+        list(parts)
+    assert child.process.returncode is not None
+    assert read(folder)[0].tobytes() == whole.tobytes()
+
+
+def test_sessions_read_side_by_side_or_left_half_way_do_not_disturb_each_other(tmp_path: Path) -> None:
+    folders = [standx(tmp_path / name, rows=rows) for name, rows in (("one", 1500), ("two", 2100))]
+    whole = [read(folder)[0].tobytes() for folder in folders]
+    left = READER.open(folders[0], OpenOptions()).rows()
+    next(left)
+    left.close()
+    streams = [READER.open(folder, OpenOptions()).rows() for folder in folders]
+    got = [b"", b""]
+    for batches in zip_longest(*streams):
+        for at, batch in enumerate(batches):
+            got[at] += b"" if batch is None else batch.tobytes()
+    assert got == whole
 
 
 floats = st.one_of(

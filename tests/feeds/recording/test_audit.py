@@ -10,6 +10,7 @@ import pytest
 from feeds import open_source, script
 from feeds.events import KEYFRAME, Events
 from feeds.recording import RecordingWriter, open_recording, verify
+from tests.conftest import ROOT
 from tests.feeds.recording.test_derived import record
 from tests.kit.frames import writer
 from tests.kit.recordings import write_recording
@@ -123,3 +124,11 @@ def test_a_real_capture_recorded_agrees_with_the_venues_own_quotes(
     assert verdict.quotes.failed == 0
     manifest = open_recording(tmp_path / "r").manifest
     assert sum(part.bytes for part in manifest.parts) <= 6 * manifest.events, "six bytes an event"
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "recordings").iterdir()), ids=lambda folder: folder.name)
+def test_every_bundled_recording_is_sound(folder: Path) -> None:
+    verdict = verify(folder)
+    assert verdict.problems == []
+    assert verdict.ok
+    assert verdict.trades > 0

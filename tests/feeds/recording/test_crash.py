@@ -84,10 +84,11 @@ def check_frames(folder: Path, seed: int) -> None:
     assert not verdict.ok
     assert verdict.torn_bytes == reader.torn_bytes
     with writer(folder) as out:
-        assert len(out.repaired) == len([d for d in reader.damage if d.end > d.start and d.start > 0])
+        assert len(out.repaired) == len(reader.damage)
         out.frame("ws", b"%09d" % len(found))
     assert [int(payload[:9]) for payload in payloads(folder)] == list(range(len(found) + 1))
     assert read_all(folder)[2].torn_bytes == 0
+    assert [problem for problem in verify(folder).problems if ".tvr" in problem] == []
 
 
 def check_events(folder: Path, seed: int) -> None:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from feeds.errors import BadInput
-from feeds.events import BOOK, C_DAMAGED, C_DISCONNECT, C_DROPS, GAP, TRADE
+from feeds.events import BOOK, C_DAMAGED, C_DISCONNECT, C_DROPS, C_RECORDING, CLEAR, GAP, LAST, TRADE
 from feeds.instruments import Instrument
-from feeds.recording import EventsDigest, derive_events, open_recording, rebuild, scan, verify
+from feeds.recording import EventsDigest, derive_events, derived, open_recording, rebuild, scan, verify
 from feeds.recording.blocks import DISCONNECT
 from feeds.recording.blocks import GAP as GAP_RECORD
 from feeds.recording.derived import GapTold, venues
 from feeds.recording.manifest import Manifest, read_manifest
 from feeds.recording.segments import Found, list_segments, scan_segment
+from feeds.venues._contract import Venue
 from tests.kit.frames import Clocks, writer
 from tests.kit.recordings import all_rows
 
@@ -150,3 +151,51 @@ def test_events_of_another_build_of_the_parser_are_told_apart(tmp_path: Path) ->
     assert verify(tmp_path).ok, "other code that gives the same events is fine"
     rows = all_rows(open_recording(tmp_path).batches())
     assert np.array_equal(rows, all_rows(rebuild(tmp_path)))
+
+
+def test_another_run_of_the_recorder_is_another_connection(tmp_path: Path) -> None:
+    record(tmp_path, 5)
+    with writer(tmp_path, about=ABOUT) as out:
+        out.frame("ws", trade(99, "100.3", 50))
+    rows = all_rows(rebuild(tmp_path))
+    kinds = rows["kind"].tolist()
+    assert C_DISCONNECT in rows[rows["kind"] == GAP]["lots"].tolist()
+    assert kinds.index(GAP) < len(kinds) - 1 - kinds[::-1].index(TRADE), "the gap comes before the later trade"
+
+
+class Trusting(Venue):
+    """A venue whose frames tell nothing of what is missing: each sets bid 100 to its number of lots."""
+
+    name = "trusting"
+    verification = "unverifiable"
+
+    def on_frame(self, raw, recv_ns, out):
+        out.append(BOOK, recv_ns, tick=100, lots=int(raw), side=1, marks=LAST)
+
+    def on_snapshot(self, symbol, raw, recv_ns, out):
+        self.on_frame(raw, recv_ns, out)
+
+    def wants(self):
+        return []
+
+    def on_disconnect(self, recv_ns, out):
+        out.append(CLEAR, recv_ns, marks=LAST)
+
+
+@pytest.mark.parametrize(("verification", "kinds"), [("unverifiable", [GAP, CLEAR]), ("chain", [GAP])])
+def test_a_hole_empties_the_book_where_nothing_else_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verification: str, kinds: list[int]
+) -> None:
+    monkeypatch.setattr(Trusting, "verification", verification)
+    monkeypatch.setattr(derived, "venues", lambda: {"trusting": Trusting})
+    about = Manifest(venue="trusting", instruments=(BTC,), created_by="test")
+    with writer(tmp_path, about=about, segment_bytes=1) as out:
+        for lots in (1, 2, 3):
+            out.frame("ws", str(lots))
+            out.commit()
+    list_segments(tmp_path)[1].unlink()
+    rows = all_rows(rebuild(tmp_path))
+    assert rows["kind"].tolist() == [BOOK, *kinds, BOOK]
+    assert rows["lots"].tolist()[0::3] == [1] + [3] * (len(kinds) == 2)
+    gap = rows[rows["kind"] == GAP]
+    assert (int(gap["lots"][0]), int(gap["ref"][0])) == (C_RECORDING, 1)

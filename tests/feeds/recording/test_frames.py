@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from feeds.errors import BadInput
-from feeds.recording.blocks import BLOCK_BYTES, CLOCKS, DISCONNECT, END, FRAME, MARK, MORE
+from feeds.recording.blocks import BLOCK_BYTES, CLOCKS, DISCONNECT, END, FRAME, MAGIC, MARK, MORE
 from feeds.recording.frames import COMMIT_NS, FrameWriter
 from feeds.recording.manifest import read_manifest
 from feeds.recording.segments import list_segments
@@ -144,8 +144,10 @@ def test_a_folder_with_frames_and_no_manifest_is_not_continued(tmp_path: Path) -
 
 
 def test_a_torn_tail_is_cut_off_and_told_when_the_recording_goes_on(tmp_path: Path) -> None:
-    with writer(tmp_path) as out:
-        out.frame("ws", b"kept")
+    out = writer(tmp_path)
+    out.frame("ws", b"kept")
+    out.commit()
+    out._lock.release()  # all that the end of the process would do
     path = list_segments(tmp_path)[-1]
     whole = path.stat().st_size
     with path.open("ab") as file:
@@ -156,6 +158,58 @@ def test_a_torn_tail_is_cut_off_and_told_when_the_recording_goes_on(tmp_path: Pa
     assert path.stat().st_size == whole
     assert payloads(tmp_path) == [b"kept", b"later"]
     assert read_all(tmp_path)[2].damage == []
+
+
+def test_a_segment_that_never_got_its_beginning_is_removed(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.frame("ws", b"kept")
+    folder = list_segments(tmp_path)[0].parent
+    (folder / "20300101-000000-000007.tvr").write_bytes(b"")
+    (folder / "20300101-000000-000008.tvr").write_bytes(MAGIC + b"\1")
+    with writer(tmp_path) as out:
+        assert len(out.repaired) == 2
+        assert "removed" in out.repaired[0]
+        out.frame("ws", b"later")
+    assert [int(path.stem[-6:]) for path in list_segments(tmp_path)] == [0, 9]
+    assert payloads(tmp_path) == [b"kept", b"later"]
+    assert [s.name for s in read_manifest(tmp_path).segments] == [path.name for path in list_segments(tmp_path)]
+
+
+def test_a_damaged_middle_is_left_as_it_is_when_the_recording_goes_on(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        for number in range(3):
+            out.frame("ws", b"%d" % number)
+            out.commit()
+    (path,) = list_segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-200] ^= 1
+    path.write_bytes(data)
+    before = payloads(tmp_path)
+    with writer(tmp_path) as out:
+        assert out.repaired == []
+        out.frame("ws", b"later")
+    assert path.read_bytes() == bytes(data)
+    assert payloads(tmp_path) == [*before, b"later"]
+
+
+def test_a_place_that_takes_no_recording_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BadInput, match="file"):
+        writer(tmp_path / "file")
+    with pytest.raises(BadInput, match="planned"):
+        writer(tmp_path / "r", storage=FailingStorage(lambda n, name: name == "create"))
+
+
+def test_the_manifest_tells_the_time_of_the_frames(tmp_path: Path) -> None:
+    clocks = Clocks()
+    begin = clocks.wall_ns
+    with writer(tmp_path, clocks) as out:
+        out.frame("ws", b"one")
+        clocks.pass_ns(7)
+        out.frame("ws", b"two")
+        clocks.pass_ns(7)
+    manifest = read_manifest(tmp_path)
+    assert (manifest.first_ns, manifest.last_ns) == (begin, begin + 7)
 
 
 def test_a_closed_writer_takes_nothing(tmp_path: Path) -> None:
@@ -175,7 +229,7 @@ def run_against(folder: Path, storage: FailingStorage, clocks: Clocks) -> Run:
     safe: list[bytes] = []
     try:
         out = writer(folder, clocks, storage, segment_bytes=30_000)
-    except (OSError, BadInput):
+    except BadInput:
         return None, safe, taken
     for number in range(12):
         payload = b"%d:" % number + NOISE[: 7_000 + 13 * number]
@@ -350,3 +404,37 @@ def test_a_file_size_limit_loses_nothing_acknowledged(tmp_path: Path) -> None:
     assert found[: acknowledged[-1] + 1] == list(range(acknowledged[-1] + 1))
     assert len(list_segments(tmp_path)) > 3
     assert all(path.stat().st_size <= limit for path in list_segments(tmp_path))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_on_a_disk_that_fails_at_random_only_what_is_counted_is_lost(tmp_path: Path, seed: int) -> None:
+    rng, clocks, ill = random.Random(seed), Clocks(), [False]
+    storage = FailingStorage(
+        error=rng.choice((errno.EIO, errno.ENOSPC)), short=rng.choice((None, 100, 5000)), forgets=rng.random() < 0.5
+    )
+    out = writer(tmp_path, clocks, storage, segment_bytes=rng.choice((5_000, 60_000, 1 << 20)), tail_bytes=60_000)
+    storage.fails = lambda n, name: rng.random() < (0.5 if ill[0] else 0.02)
+    taken: list[bytes] = []
+    safe: set[int] = set()
+    for number in range(60):
+        ill[0] = rng.random() < 0.3
+        taken.append(b"%d:" % number + rng.randbytes(rng.randint(1, 9_000)))
+        out.frame("ws", taken[-1])
+        if rng.random() < 0.4 and out.commit():
+            now = {record.number for record in read_all(tmp_path)[0]}
+            assert now >= safe
+            assert len(now) == out.acknowledged == out.taken - out.dropped
+            safe = now
+        clocks.pass_ns(rng.choice((0, 300_000_000, 2_000_000_000)))
+    storage.fails = lambda n, name: False
+    clocks.pass_ns(5_000_000_000)
+    out.close()
+    records, holes, reader = read_all(tmp_path)
+    numbers = [record.number for record in records]
+    assert numbers == sorted(set(numbers)), "in order, none twice"
+    assert set(numbers) >= safe
+    assert len(numbers) == out.acknowledged == out.taken - out.dropped
+    assert sum(hole.lost or 0 for hole in holes) == out.dropped
+    found = payloads(tmp_path)
+    assert found == [payload for payload in taken if payload in found]
+    assert reader.ended

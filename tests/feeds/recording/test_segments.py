@@ -105,6 +105,18 @@ def test_a_sync_mark_inside_a_payload_confuses_nobody(tmp_path: Path) -> None:
     assert payloads(tmp_path) == frames
 
 
+@pytest.mark.parametrize("before", [0, 1, 8, 15, 16])
+def test_a_block_is_found_again_wherever_it_begins(tmp_path: Path, before: int) -> None:
+    path, frames, ranges = recorded(tmp_path)
+    whole = path.read_bytes()
+    start = ranges[4][0]
+    junk = b"\xf3" * ((1 << 20) + 1 - before)  # the search reads 1 MiB at a time, from a byte after the damage begins
+    path.write_bytes(whole[:start] + junk + whole[start:])
+    assert payloads(tmp_path) == frames
+    (damage,) = read_all(tmp_path)[2].damage
+    assert (damage.start, damage.end, damage.lost) == (start, start + len(junk), 0)
+
+
 def test_a_damaged_header_costs_no_record(tmp_path: Path) -> None:
     path, frames, ranges = recorded(tmp_path)
     whole = bytearray(path.read_bytes())
@@ -173,3 +185,38 @@ def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
     (path.parent / "notes.txt").write_text("hello")
     (path.parent / ".20260101-000000-000001.tvr.new").write_bytes(b"x")
     assert payloads(tmp_path) == frames
+
+
+def subsequence(found: list[bytes], whole: list[bytes]) -> bool:
+    rest = iter(whole)
+    return all(any(frame == other for other in rest) for frame in found)
+
+
+@given(st.lists(st.tuples(st.sampled_from("dxcr"), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_however_a_segment_is_cut_and_pasted_only_true_frames_come_out(tmp_path_factory, edits) -> None:
+    folder = tmp_path_factory.mktemp("r")
+    path, frames, _ = recorded(folder)
+    data = path.read_bytes()
+    for what, begin, length in edits:
+        start = int(begin * len(data))
+        end = min(len(data), start + int(length * 900))
+        piece = data[start:end]
+        if what == "d":
+            data = data[:start] + data[end:]
+        elif what == "x":
+            data = data[:start] + bytes(b ^ 0xA5 for b in piece) + data[end:]
+        elif what == "c":
+            data += piece
+        else:
+            data = data[:start] + piece + data[start:]
+    path.write_bytes(data)
+    try:
+        found = payloads(folder)
+    except BadInput as error:
+        found = []
+        told = error.place
+    else:
+        told = path.name
+    assert path.name in told
+    assert subsequence(found, frames)

@@ -129,6 +129,27 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         RecordingWriter(tmp_path / "file", INFO, INSTRUMENTS[:1])
 
 
+def test_a_recording_is_complete_only_when_all_of_it_is_on_the_disk(tmp_path: Path) -> None:
+    rows, storage = stream(9, 200), FailingStorage()
+    out = RecordingWriter(tmp_path / "r", INFO, INSTRUMENTS[:1], part_rows=50, storage=storage)
+    out.write(rows)
+    before = storage.names.count("sync")
+    parts = len(out.manifest.parts)
+    assert parts > 3
+    storage.fails = lambda n, name: name == "sync"
+    with pytest.raises(BadInput, match="planned"):
+        out.close()
+    assert not read_manifest(tmp_path / "r").complete
+    assert before <= 1
+
+    again = FailingStorage()
+    with RecordingWriter(tmp_path / "again", INFO, INSTRUMENTS[:1], part_rows=50, storage=again) as out:
+        out.write(rows)
+    last = len(again.names) - 1 - again.names[::-1].index("rename")
+    assert again.names[:last].count("sync") == 1 + len(out.manifest.parts) + 1
+    assert again.names[-1] == "sync_folder"
+
+
 def test_two_writers_are_refused(tmp_path: Path) -> None:
     out = RecordingWriter(tmp_path / "r", INFO, INSTRUMENTS[:1])
     with pytest.raises(BadInput, match="nobody is writing"):

@@ -35,7 +35,7 @@ def test_the_made_up_market_moves_as_it_says():
 
 def test_a_child_in_a_terminal_measures_itself():
     found = screen.run_once("ready", 0.5, "pty")
-    assert set(found) == {"fps", "cpu", "ms", "kb"}
+    assert set(found) == {"fps", "cpu", "ms", "kb", "slowdown"}
     assert found["fps"] > 1
     assert 0 < found["ms"] < 1000
     # Fifty-odd rows of ladder and tape cannot be told in less, nor does a frame repeat the whole screen many times.

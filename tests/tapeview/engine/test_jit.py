@@ -143,10 +143,10 @@ def test_no_unsigned_64_bit_field_can_turn_a_kernel_to_floats():
 
 
 TOY = """
-from tapeview.engine._jit import kernel
+from tapeview.engine._jit import part
 
 
-@kernel
+@part
 def inner(x):
     return x + 10
 """
@@ -199,6 +199,11 @@ def test_an_unwritable_cache_only_costs_time(tmp_path):
     (package / "outer.py").write_text(OUTER)
     code = "from tapeview.engine import _jit, outer\nprint(_jit.warm(), _jit.call(outer.outer, 5))"
     assert python(code, tmp_path, TAPEVIEW_CACHE=str(blocked)) == "True 30"
+
+
+def test_a_part_is_refused_where_a_kernel_is_asked_for():
+    with pytest.raises(TypeError, match="next_below"):
+        _jit.call(book.next_below, 1, 2, 3)
 
 
 WORDS = [0, 1, 2, 3, 2**40, 2**62, 2**63 - 1, -(2**63), -1, -2, 0x5555_5555_5555_5555]

@@ -24,7 +24,9 @@ def state_of(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131)]
+)
 def test_a_signal_ends_the_program_with_its_code_and_gives_the_terminal_back(number, code):
     with home() as term:
         term.wait_for("quit")
@@ -155,6 +157,35 @@ def test_ctrl_z_stops_and_fg_draws_the_screen_again():
         term.type("q")
         assert term.ended() == 0
         assert term.restored
+
+
+ECHO = """
+import sys
+from tapeview.ui import app as module
+class Echo(module.TapeviewApp):
+    def on_key(self, event):
+        print("\\x1b]0;key " + event.key + "\\x07", end="", file=sys.__stdout__, flush=True)
+module.TapeviewApp = Echo
+sys.exit(module.run(module.StartPlan()))
+"""
+
+
+PRESSED = {
+    "\x1b1": "alt+1",
+    "\x1b9": "alt+9",
+    "\x1b[50;3u": "alt+2",
+    "\x1b[15~": "f5",
+    "\x1b[1;2D": "shift+left",
+    "™": "trade_mark_sign",
+}
+
+
+@pytest.mark.parametrize(("typed", "key"), PRESSED.items())
+def test_keys_arrive_as_what_was_pressed(typed, key):
+    with Terminal("-c", ECHO) as term:
+        term.wait_for("quit")
+        term.type(typed)
+        term.wait_for(f"\x1b]0;key {key}\x07")
 
 
 def test_five_hundred_resizes_cost_a_few_layouts_and_end_at_the_last_size():

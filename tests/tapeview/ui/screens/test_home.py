@@ -74,7 +74,7 @@ async def test_a_persons_own_recordings_are_listed(shelf, opened):
 
 async def test_the_session_played_last_comes_first_and_goes_on_where_it_was_left(shelf, opened):
     at = (1_700_000_000 + 100) * NS
-    bundled.remember(bundled.Last(str(shelf / "shipped" / "breakout"), "breakout", at))
+    bundled.remember(bundled.Last(str(shelf / "shipped" / "breakout"), "breakout", at, "22:15:00"))
     app = TapeviewApp(StartPlan())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()

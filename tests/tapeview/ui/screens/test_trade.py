@@ -106,6 +106,24 @@ async def test_brackets_change_the_speed_within_its_bounds(trade):
         assert desk.shown.status.speed == 0.25
 
 
+async def test_at_the_end_p_starts_again(trade):
+    async with trade(at="+59s") as desk:
+        desk.playback.set_speed(0.0)
+        await desk.press("p")
+        for _ in range(200):
+            if desk.playback.ended:
+                break
+            await desk.frame()
+        desk.playback.set_speed(1.0)
+        await desk.frame()
+        assert "ended" in desk.text()
+        await desk.press("p")
+        assert desk.playback.playing
+        assert desk.shown.status.playing
+        assert not desk.shown.status.ended
+        assert desk.shown.status.market_ns - script.START_NS < 1_000_000_000
+
+
 async def test_arrows_seek_by_ten_seconds_to_the_state_playing_through_gives(trade, recording):
     async with trade() as desk:
         await desk.press("right")
@@ -272,8 +290,10 @@ async def test_each_size_has_its_composition(trade, size, there, absent):
 
 
 async def test_panels_fill_the_screen_without_overlap(trade):
-    for size in ((80, 24), (100, 28), (120, 36), (200, 60)):
-        async with trade(size=size) as desk:
+    async with trade(size=(80, 24)) as desk:
+        for size in ((60, 16), (80, 24), (99, 40), (100, 28), (110, 30), (120, 36), (159, 50), (160, 40), (200, 60)):
+            await desk.pilot.resize_terminal(*size)
+            await desk.frame()
             cells = np.zeros((size[1], size[0]), int)
             for panel in desk.screen.panels:
                 region = panel.region
@@ -319,6 +339,32 @@ async def test_a_panel_that_cannot_ask_leaves_the_others_alone(trade, monkeypatc
         await desk.press("full_stop")
         assert desk.shown.ladder.last_tick == 401
         assert "ZeroDivisionError" in desk.text()
+
+
+async def test_a_fault_behind_the_screen_holds_the_session_and_is_told_again_at_the_end(trade, monkeypatch):
+    async with trade() as desk:
+        await desk.press("p")
+        monkeypatch.setattr(type(desk.playback), "tick", lambda self, now: 1 // 0)
+        desk.screen.frame()
+        assert not desk.playback.playing
+        assert "ZeroDivisionError" in desk.screen._said
+        assert "100.25" in desk.text()
+        monkeypatch.undo()
+        await desk.press("full_stop")
+        assert desk.shown.ladder.last_tick == 401
+        assert len(desk.app.faults) == 1
+        assert "ZeroDivisionError" in desk.app.faults[0]
+
+
+async def test_a_fault_in_a_seek_holds_the_session_too(trade, monkeypatch):
+    async with trade() as desk:
+        monkeypatch.setattr(type(desk.playback), "seek_relative", lambda self, seconds: {}[seconds])
+        desk.screen.action_seek_by(10)
+        await desk.frame()
+        assert "KeyError" in desk.screen._said
+        monkeypatch.undo()
+        await desk.press("right")
+        assert desk.since_start_ms == 10_000
 
 
 async def test_alt_and_a_number_show_another_instrument(trade, tmp_path):
@@ -391,7 +437,7 @@ async def test_q_remembers_where_the_session_was_left(trade, recording):
         at = desk.playback.market_ns
         await desk.pilot.press("q")
         await desk.pilot.pause()
-    assert bundled.last() == bundled.Last(str(recording), "MES", at)
+    assert bundled.last() == bundled.Last(str(recording), "MES", at, "22:13:30")
 
 
 async def test_settings_reach_the_panels(trade):

@@ -1,6 +1,5 @@
 import asyncio
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,11 +10,7 @@ from tapeview.ui.widgets.ladder import (
     EDGE_ROWS,
     GROUPS,
     MODES,
-    Columns,
     Ladder,
-    _eighths,
-    bar_cell,
-    columns,
 )
 from tests.kit import snapshots as kit
 from tests.kit.screen import Stage, assert_aligned, assert_golden, drawn, lines
@@ -92,59 +87,6 @@ def test_every_price_has_its_own_numbers_and_nobody_elses():
 def test_columns_stand_in_the_agreed_order():
     heading = lines(drawn(Ladder(), kit.snapshot(), size=(90, 10)))[0].split()
     assert heading == ["vol", "sold", "bought", "n", "bid", "price", "ask", "n"]
-
-
-@given(width=st.integers(1, 200), price=st.integers(4, 17), orders=st.booleans())
-def test_columns_fill_the_width_they_are_given(width, price, orders):
-    cols = columns(width, price, orders)
-    least = columns(0, price, orders).total
-    assert cols.total == max(width, least)
-    assert cols.price == price
-    assert orders or cols.orders == 0
-
-
-@pytest.mark.parametrize("price", [8, 9, 10])
-def test_the_small_terminals_half_still_holds_sizes_and_trades(price):
-    cols = columns(40, price, True)
-    assert isinstance(cols, Columns)
-    assert cols.size >= 6
-    assert cols.recent >= 5
-
-
-@given(
-    digits=st.text("0123456789.k", max_size=5),
-    width=st.integers(6, 14),
-    eighths=st.integers(0, 120),
-    left=st.booleans(),
-)
-def test_a_bar_is_as_long_as_its_eighths_and_keeps_the_digits(digits, width, eighths, left):
-    eighths = min(eighths, width * 8 + 1)
-    runs = bar_cell(digits, width, eighths, left, "bid", "background", "bid-bar")
-    line = "".join(run for run, _ in runs)
-    assert len(line) == width
-    assert digits in line
-    length = 0.0
-    for run, style in runs:
-        for character in run:
-            part = " ▏▎▍▌▋▊▉█".find(character)
-            if character in "▏▎▍▌▋▊▉":
-                length += part if style.startswith("bid-bar@") else 8 - part
-            elif style.endswith("@bid-bar"):
-                length += 8
-    if eighths > width * 8:
-        assert line[0 if left else -1] == "◂▸"[not left]
-        assert length == width * 8
-    else:
-        # A cell with a digit in it is either full or empty.
-        assert abs(length - eighths) <= 7
-        assert length <= eighths
-
-
-def test_bars_are_relative_to_the_full_bar_and_clipped_beyond():
-    lots = np.array([0, 1, 50, 100, 101, 2**62], np.int64)
-    assert _eighths(lots, 100, 80) == [0, 1, 40, 80, 81, 81]
-    assert _eighths(lots, 0, 80) == [0] * 6
-    assert _eighths(np.array([2**62, 2**61]), 2**62, 80) == [80, 40]
 
 
 def test_size_bars_reach_the_same_length_on_both_sides_for_the_same_size():
@@ -402,6 +344,7 @@ def test_static_never_recentres_and_pinned_always_does():
 
 async def test_a_wide_spread_does_not_make_the_ladder_jump():
     panel = Ladder()
+    panel.group = 1
     async with Stage(panel).run_test(size=(61, 22)):
         for step in range(6):
             panel.show(
@@ -455,11 +398,21 @@ async def test_the_foot_tells_where_the_touch_is_while_it_is_out_of_sight():
     panel = Ladder()
     async with Stage(panel).run_test(size=(61, 22)):
         panel.show(kit.snapshot(ladder=kit.ladder(top=20_078)))
-        assert "touch 11↓" in lines(panel.dump())[-1]
+        assert "bid 11↓  ask 10↓" in lines(panel.dump())[-1]
         panel.show(kit.snapshot(ladder=kit.ladder(top=20_040)))
-        assert "touch 8↑" in lines(panel.dump())[-1]
+        assert "bid 8↑  ask 9↑" in lines(panel.dump())[-1]
         panel.show(kit.snapshot())
-        assert "touch" not in lines(panel.dump())[-1]
+        assert "bid" not in lines(panel.dump())[-1]
+
+
+@pytest.mark.parametrize(("spread", "group"), [(1, 1), (6, 1), (7, 2), (17, 5), (300, 50), (100_000, 20_000)])
+async def test_a_market_with_a_wide_spread_opens_with_both_sides_in_sight(spread, group):
+    panel = Ladder()
+    async with Stage(panel).run_test(size=(61, 22)):
+        part = kit.ladder(top=20_058, bids={20_048: 4}, asks={20_048 + spread: 5}, last=None)
+        panel.show(kit.snapshot(ladder=part))
+        assert panel.ask(Window()).group == group
+        assert spread <= group * 20 / 3
 
 
 def test_grouping_steps_grow_and_end():
@@ -538,3 +491,34 @@ def test_every_row_is_as_wide_as_the_panel_whatever_the_numbers(data, width, sca
         panel.cursor = top - 5
 
     assert_aligned(drawn(Ladder(), snapshot, snapshot, size=(width, 22), act=cursor), width)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    moves=st.lists(st.tuples(st.integers(-40, 40), st.integers(1, 60)), min_size=1, max_size=25),
+    rows=st.integers(6, 40),
+)
+def test_whatever_the_spread_does_the_ladder_never_loses_the_touch_by_itself(moves, rows):
+    async def run():
+        panel = Ladder()
+        bid, now = 20_048, kit.NOON_NS
+
+        def frame(bid, spread):
+            window = panel.ask(Window())
+            top = window.top if window.top is not None else (2 * bid + spread) // 2 + rows // 2
+            part = kit.ladder(top=top, rows=rows, bids={bid: 3}, asks={bid + spread: 4}, last=None)
+            return kit.snapshot(window=window, status=kit.status(market_ns=now), ladder=part)
+
+        panel.group = 1
+        async with Stage(panel).run_test(size=(61, rows + 2)):
+            for step, spread in moves:
+                bid += step
+                for _ in range(3):
+                    panel.show(frame(bid, spread))
+                top = panel.ask(Window()).top
+                at = [top - bid - spread, top - bid]
+                assert EDGE_ROWS - 1 <= sum(at) / 2 <= rows - EDGE_ROWS or rows < 2 * EDGE_ROWS + 2
+                if spread <= rows - 2 * EDGE_ROWS - 4:
+                    assert EDGE_ROWS <= at[0] <= at[1] <= rows - 1 - EDGE_ROWS
+
+    asyncio.run(run())

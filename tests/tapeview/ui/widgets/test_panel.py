@@ -104,6 +104,22 @@ async def test_a_panel_follows_its_size():
         assert lines(panel.dump()) == ["cme:M", "    5"]
 
 
+async def test_a_panel_may_be_shown_to_before_it_is_on_a_screen_and_after_it_left():
+    panel = Words()
+    panel.show(frame(events=1))
+    app = Stage(panel)
+    async with app.run_test(size=(20, 4)) as pilot:
+        panel.show(frame(events=2))
+        await pilot.pause()
+        assert "".join(c for c, _ in screen_cells(app)[1]).strip() == "2"
+        await panel.remove()
+        panel.show(frame(events=3))
+        await pilot.pause()
+        assert "".join(c for c, _ in screen_cells(app)[1]).strip() == ""
+    panel.show(frame(events=4))
+    assert panel.error is None
+
+
 async def test_a_rule_stands_left_of_a_ruled_panel():
     panel = Words(ruled=True)
     async with Stage(panel).run_test(size=(20, 3)) as pilot:

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapeview.ui.widgets._price_row import bar_cell, bar_lengths, columns, common_prefix
+
+
+@given(width=st.integers(1, 200), price=st.integers(4, 17), orders=st.booleans())
+def test_columns_fill_the_width_they_are_given(width, price, orders):
+    cols = columns(width, price, orders)
+    least = columns(0, price, orders).total
+    assert cols.total == max(width, least)
+    assert cols.price == price
+    assert orders or cols.orders == 0
+
+
+@pytest.mark.parametrize("price", [8, 9, 10])
+def test_the_small_terminals_half_still_holds_sizes_and_trades(price):
+    cols = columns(40, price, True)
+    assert cols.size >= 6
+    assert cols.recent >= 5
+
+
+@given(
+    digits=st.text("0123456789.k", max_size=5),
+    width=st.integers(6, 14),
+    eighths=st.integers(0, 120),
+    left=st.booleans(),
+)
+def test_a_bar_is_as_long_as_its_eighths_and_keeps_the_digits(digits, width, eighths, left):
+    eighths = min(eighths, width * 8 + 1)
+    runs = bar_cell(digits, width, eighths, left, "bid", "background", "bid-bar")
+    line = "".join(run for run, _ in runs)
+    assert len(line) == width
+    assert digits in line
+    length = 0.0
+    for run, style in runs:
+        for character in run:
+            part = " ▏▎▍▌▋▊▉█".find(character)
+            if character in "▏▎▍▌▋▊▉":
+                length += part if style.startswith("bid-bar@") else 8 - part
+            elif style.endswith("@bid-bar"):
+                length += 8
+    if eighths > width * 8:
+        assert line[0 if left else -1] == "◂▸"[not left]
+        assert length == width * 8
+    else:
+        # A cell with a digit in it is either full or empty.
+        assert abs(length - eighths) <= 7
+        assert length <= eighths
+
+
+def test_bars_are_relative_to_the_full_bar_and_clipped_beyond():
+    lots = np.array([0, 1, 50, 100, 101, 2**62], np.int64)
+    assert bar_lengths(lots, 100, 80) == [0, 1, 40, 80, 81, 81]
+    assert bar_lengths(lots, 0, 80) == [0] * 6
+    assert bar_lengths(np.array([2**62, 2**61]), 2**62, 80) == [80, 40]
+
+
+@pytest.mark.parametrize(
+    ("labels", "digits"),
+    [
+        (("27 985.20", "27 985.10", "27 985.00"), 7),
+        (("5 012.25", "5 012.00", "5 011.75"), 4),
+        (("100.00", "99.99"), 0),
+        (("585.30",), 4),
+        (("7",), 0),
+        ((), 0),
+        (("-36.01", "-36.02"), 4),
+    ],
+)
+def test_digits_all_prices_share_are_counted_but_never_the_last_two(labels, digits):
+    assert common_prefix(labels) == digits
