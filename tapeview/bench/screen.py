@@ -132,7 +132,6 @@ def _drain(descriptor: int) -> None:
 
 
 def _known_work_s() -> float:
-    """Do a fixed piece of ordinary Python and return the processor time it took."""
     before = time.thread_time()
     kept = {}
     for number in range(1500):

@@ -128,7 +128,7 @@ def order_stream(events: int, seed: int = 1) -> Events:
         for step in range(1500):
             rest(side, best[side] - side * (step // 5))
     while len(rows) < events:
-        draw = uniform()
+        draw = uniform() if len(where) < 8000 else 0.46 + 0.54 * uniform()
         side = BID if uniform() < 0.5 else ASK
         if draw < 0.46 or len(where) < 4000:
             span = int(random_.expovariate(0.25)) if uniform() < 0.9 else int(uniform() * 200)

@@ -274,7 +274,11 @@ def _make_twins() -> dict[Callable[..., Any], Any]:
         copy.__qualname__ = function.__qualname__
         if function in _parts:
             # Called by compiled code only: no wrappers, which take as long to compile as the part itself.
-            bare = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": function in _inlined}
+            bare: dict[str, Any] = {
+                "no_cpython_wrapper": True,
+                "no_cfunc_wrapper": True,
+                "forceinline": function in _inlined,
+            }
             twins[function] = numba.njit(**options, **bare)(copy)
         else:
             twins[function] = numba.njit(cache=caching, **options)(copy)

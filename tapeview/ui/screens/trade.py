@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import gc
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
@@ -21,6 +20,7 @@ from tapeview import bundled
 from tapeview import format as text
 from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.background import beside
+from tapeview.ui.screens._bookmarks import Bookmarks
 from tapeview.ui.screens._hints import hints
 from tapeview.ui.screens._pace import Orders, Pulse
 from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
@@ -103,8 +103,7 @@ class TradeScreen(Screen[None]):
         super().__init__()
         self._timed = timed
         self.playback = playback
-        self.bookmarks: list[int] = []
-        """Market times in ns, ascending."""
+        self.bookmarks = Bookmarks()
         self.shown: Snapshot | None = None
         """The newest snapshot on the screen."""
         self.layout_name = "all"
@@ -330,31 +329,23 @@ class TradeScreen(Screen[None]):
     def action_bookmark(self) -> None:
         """Set a bookmark at this moment, or take the one here away."""
         now = self.playback.market_ns
-        if now is None:
-            return
-        at = bisect.bisect_left(self.bookmarks, now)
-        if at < len(self.bookmarks) and self.bookmarks[at] == now:
-            del self.bookmarks[at]
-            self.say(f"bookmark at {self._clock(now)} taken away")
-        else:
-            self.bookmarks.insert(at, now)
-            self.say(f"bookmark {at + 1} of {len(self.bookmarks)} at {self._clock(now)}")
+        if now is not None:
+            number = self.bookmarks.toggle(now)
+            done = f"{number} of {len(self.bookmarks)} at" if number else "taken away at"
+            self.say(f"bookmark {done} {self._clock(now)}")
 
     def _clock(self, ns: int) -> str:
         return text.clock(ns, offset_s=self.shown.status.utc_offset_s if self.shown is not None else 0)
 
     def action_bookmarked(self, step: int) -> None:
-        """Go to the next bookmark, or with -1 to the previous."""
+        """Go to the next bookmark, or with -1 to the previous, round and round."""
         now = self.playback.market_ns
-        if not self.bookmarks or now is None:
+        target = self.bookmarks.beside(now, step) if now is not None else None
+        if target is None:
             self.say("no bookmark yet: m sets one")
-            return
-        if step > 0:
-            at = bisect.bisect_right(self.bookmarks, now) % len(self.bookmarks)
         else:
-            at = bisect.bisect_left(self.bookmarks, now) - 1
-        self.say(f"bookmark {at % len(self.bookmarks) + 1} of {len(self.bookmarks)}")
-        self._later(self.playback.seek, self.bookmarks[at])
+            self.say(f"bookmark {self.bookmarks.number(target)} of {len(self.bookmarks)}")
+            self._later(self.playback.seek, target)
 
     def on_timeline_seek(self, event: Timeline.Seek) -> None:
         """Go to the time that was clicked."""

@@ -130,10 +130,7 @@ class Panel(Widget, can_focus=True):
             self._repaint(_regions(changed, size.width))
 
     def _repaint(self, regions: list[Region]) -> None:
-        """Have rows painted with the screen's next update.
-
-        What `refresh` does for a widget without style or layout changes, less two messages a panel and frame.
-        """
+        # What refresh() does for a widget without style or layout changes, less two messages a panel and frame
         if not self.is_mounted or not self.is_attached:
             self.refresh(*regions)
             return

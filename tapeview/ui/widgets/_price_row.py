@@ -237,7 +237,6 @@ def announce(rows: list[Row], status: StatusPart, width: int) -> None:
 
 
 def _after(row: Row, start: int) -> Row:
-    """Return what lies right of a column."""
     kept: list[Run] = []
     for words, style in row:
         if start < len(words):

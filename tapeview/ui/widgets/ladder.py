@@ -156,7 +156,7 @@ class Ladder(Panel):
         return [self._heading(cols, width), *body[: height - 2], self._foot(snapshot, part, cols, width)]
 
     def _choose_group(self, part: LadderPart) -> None:
-        """Open a market whose ticks are dust, or whose spread would fill the ladder, in coarser rows."""
+        # Open a market whose ticks are dust, or whose spread would fill the ladder, in coarser rows.
         bid, ask = part.best_bid, part.best_ask
         if bid is None or ask is None:
             return
@@ -228,7 +228,7 @@ class Ladder(Panel):
         return 0 <= (status.market_ns or 0) - part.last_ns <= LAST_NS * max(1.0, status.speed)
 
     def _changes(self, part: LadderPart, now: int, glance_ns: int) -> Ints:
-        """Return 1 where a row's bid, 2 where its ask changed notably within the glance, on a few cells at most."""
+        # 1 where a row's bid, 2 where its ask changed notably within the glance, on a few cells at most.
         sizes = np.stack((part.bid, part.ask))
         if self._sizes is None or self._lit_ns is None:
             before, lit = sizes, np.full(sizes.shape, NEVER_NS, np.int64)
@@ -306,7 +306,6 @@ class Ladder(Panel):
 
     @staticmethod
     def _touch_distance(part: LadderPart) -> list[Run]:
-        """Say where the best bid and ask are while they are out of sight."""
         runs: list[Run] = []
         if len(part.tick):
             bottom = part.top - int(part.tick[-1]) // part.group
@@ -356,7 +355,10 @@ class Ladder(Panel):
             return
         for tick in (part.best_bid, part.best_ask, part.last_tick):
             if tick is not None:
-                self._put_cursor(tick // self.group * self.group)
+                self.cursor = tick // self.group * self.group
+                if self._cursor_row(part) is None:
+                    self.action_centre()
+                self.redraw()
                 return
         if len(part.tick):
             self._put_cursor(int(part.tick[len(part.tick) // 2]))
@@ -436,5 +438,5 @@ class Ladder(Panel):
 
 
 def _steady(used: int, wanted: int) -> int:
-    """Keep a bar's scale until it is a quarter off, so that bars move when sizes do."""
+    # Keep a bar's scale until it is a quarter off, so that bars move when sizes do.
     return used if used and 0.8 * used <= wanted <= 1.25 * used else wanted

@@ -62,7 +62,6 @@ def _head(name: str, width: int) -> str:
 
 
 def _sign(value: float | None) -> tuple[str, str]:
-    """Return the glyph and the style of a signed number."""
     if value is None or math.isnan(value):
         return " ", "dim"
     shown = round(value, 2)

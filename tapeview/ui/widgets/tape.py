@@ -132,7 +132,6 @@ class Tape(Panel):
         return ((line[:width], self.heading_style),)
 
     def _widths(self, width: int) -> tuple[int, int, int]:
-        """Return cells of time, price and merge count."""
         price = self._price_width
         for time, count in ((12, 6), (9, 6), (9, 5), (5, 5), (5, 0), (0, 0)):
             if 1 + time + 4 + price + SIZE_WIDTH + count + 2 <= width:
@@ -184,7 +183,7 @@ class Tape(Panel):
         return self.snapshot.tape if self.snapshot is not None else None
 
     def _shown(self) -> list[tuple[int, int, int]]:
-        """(row, seq, last_seq) of the merged prints on show."""
+        # (row, seq, last_seq) of the merged prints on show.
         part = self._part()
         if part is None:
             return []
@@ -318,7 +317,6 @@ def _price(scale: Scale, tick: int, fine: int, marks: int) -> str:
 
 
 def _one_two_five(lots: int) -> int:
-    """The least 1, 2 or 5 times a power of ten that is at least `lots`."""
     power: int = 10 ** (len(str(lots)) - 1)
     return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= lots)
 

@@ -44,7 +44,7 @@ _PRICE: Final = _RULE + 1
 
 @dataclass(slots=True)
 class _Plot:
-    """The plot last drawn, so that what did not change is not drawn again."""
+    # The plot last drawn, so that what did not change is not drawn again.
 
     key: tuple[object, ...]
     codes: NDArray[np.uint32]
@@ -211,14 +211,14 @@ class Chart(Panel):
 
 
 def _fingerprint(part: ChartPart) -> tuple[object, ...]:
-    """Return what the plot depends on, lines to a 64th of a tick."""
+    # What the plot depends on, lines to a 64th of a tick.
     with np.errstate(invalid="ignore"):
         lines = np.rint(np.stack((part.vwap, part.sigma)) * 64)
     return (part.close.tobytes(), part.high.tobytes(), part.low.tobytes(), part.gap.tobytes(), lines.tobytes())
 
 
 def _range(part: ChartPart) -> tuple[float | None, float | None]:
-    """Return the plot's lowest and highest price in ticks: the prices, and the VWAP where it is near them."""
+    # The plot's lowest and highest price in ticks: the prices, and the VWAP where it is near them.
     seen = np.concatenate((part.low, part.high, part.close))
     seen = seen[np.isfinite(seen)]
     lines = part.vwap[np.isfinite(part.vwap)]
@@ -241,7 +241,7 @@ def _range(part: ChartPart) -> tuple[float | None, float | None]:
 
 
 def _axis(low: float, high: float, height: int) -> dict[int, int]:
-    """Return the labelled rows and their ticks, at round steps, at least two rows apart."""
+    # The labelled rows and their ticks, at round steps, at least two rows apart.
     span = high - low
     wanted = max(1, height // 3)
     step = 1
@@ -260,7 +260,7 @@ def _axis(low: float, high: float, height: int) -> dict[int, int]:
 
 
 def _rows_of(values: Floats, low: float, high: float, height: int) -> Ints:
-    """Return the cell row of each price in ticks, -1 where it is unknown or outside."""
+    # The cell row of each price in ticks, -1 where it is unknown or outside.
     with np.errstate(invalid="ignore"):
         inside = (values >= low) & (values <= high)
     rows = np.full(len(values), -1, np.int64)
@@ -271,7 +271,6 @@ def _rows_of(values: Floats, low: float, high: float, height: int) -> Ints:
 def _draw(
     part: ChartPart, low: float, high: float, plot: int, height: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Draw lines first, the price over them; return code points and indices into _INKS."""
     codes = np.full((height, plot), ord(" "), np.uint32)
     inks = np.zeros((height, plot), np.uint8)
     columns = len(part.close)
@@ -294,7 +293,7 @@ def _draw(
 
 
 def _price_dots(part: ChartPart, low: float, high: float, plot: int, height: int) -> NDArray[np.uint32]:
-    """Return braille bits a cell: from each column's low to its high, joined to the column before unless broken."""
+    # Braille bits a cell: from each column's low to its high, joined to the column before unless broken.
     rows, columns = 4 * height, len(part.close)
     known = ~part.gap & np.isfinite(part.close)
     joined = known & np.roll(known, 1)
@@ -313,7 +312,6 @@ def _price_dots(part: ChartPart, low: float, high: float, plot: int, height: int
 
 
 def _names(part: ChartPart, low: float, high: float, height: int) -> dict[int, tuple[str, str]]:
-    """Return the lines' names and styles by the row they end in."""
     names: dict[int, tuple[str, str]] = {}
     known = np.flatnonzero(np.isfinite(part.vwap) & np.isfinite(part.sigma))
     if not len(known):

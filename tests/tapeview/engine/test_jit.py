@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tapeview.engine import _jit, state
+from tapeview.engine import _jit, book, state
 from tapeview.engine.frame import FRAME
 
 ROOT = Path(__file__).parents[3]

@@ -299,6 +299,18 @@ async def test_the_ladder_follows_the_cursor_the_user_moves_out_of_sight():
         assert any("◂" in line for line in lines(panel.dump())[8:14])
 
 
+async def test_home_brings_the_touch_back_into_the_middle_when_it_was_out_of_sight():
+    panel, market = Ladder(), Market(20)
+    async with Stage(panel).run_test(size=(61, 22)):
+        panel.show(market.frame(panel.ask(Window())))
+        panel.scroll_rows(40)
+        panel.show(market.frame(panel.ask(Window())))
+        panel.action_touch()
+        panel.show(market.frame(panel.ask(Window())))
+        assert panel.cursor == market.bid
+        assert lines(panel.dump())[11].startswith("▸")
+
+
 # -- recentring ------------------------------------------------------------------------------------
 def test_the_ladder_stands_still_until_the_touch_nears_an_edge():
     async def run():
