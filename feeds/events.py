@@ -58,8 +58,9 @@ BOOK: Final = 1
 ADD: Final = 2
 """A new resting order at the back of its level. ref = order id, aux = venue sequence or NONE."""
 MODIFY: Final = 3
-"""An order now has this tick and these displayed lots. Keeps its place only if the tick is the same and
-lots did not grow, or if KEEPS_PLACE is marked. ref = order id, aux = venue sequence or NONE."""
+"""An order now has this tick and these displayed lots. Keeps its place only if the tick is the same and lots are
+not more than were left of it, fills marked NO_BOOK taken off (so a native iceberg that shows its next lots goes to
+the back), or if KEEPS_PLACE is marked. ref = order id, aux = venue sequence or NONE."""
 CANCEL: Final = 4
 """Remove `lots` from an order, all of it when lots is 0 or at least what is left. ref, aux as ADD."""
 FILL: Final = 5

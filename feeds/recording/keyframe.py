@@ -124,12 +124,12 @@ class _Book:
             if k == ADD:
                 if lots > 0 and side:
                     orders.pop(ref, None)
-                    orders[ref] = [side, tick, lots, marks & (OFF_GRID | OFF_LOT)]
+                    orders[ref] = [side, tick, lots, marks & (OFF_GRID | OFF_LOT), 0]
             elif k == MODIFY:
                 old = orders.get(ref)
                 if old is None:
                     continue
-                fresh = [side or old[0], tick, lots, marks & (OFF_GRID | OFF_LOT)]
+                fresh = [side or old[0], tick, lots, marks & (OFF_GRID | OFF_LOT), 0]
                 if lots == 0:
                     del orders[ref]
                 elif marks & KEEPS_PLACE or self._stays(old, fresh):
@@ -137,8 +137,13 @@ class _Book:
                 else:
                     del orders[ref]
                     orders[ref] = fresh
-            elif k in (CANCEL, FILL):
-                if (k == CANCEL or not marks & NO_BOOK) and (order := orders.get(ref)) is not None:
+            elif k in (CANCEL, FILL) and (order := orders.get(ref)) is not None:
+                size = self._fine(lots, marks)
+                if k == FILL and marks & NO_BOOK:
+                    order[4] += size
+                else:
+                    if k == CANCEL:
+                        order[4] = max(0, order[4] - (size or self._fine(order[2], order[3])))
                     self._less(order, lots, marks)
                     if order[2] <= 0 or (k == CANCEL and lots == 0):
                         del orders[ref]
@@ -151,7 +156,7 @@ class _Book:
 
     def _stays(self, old: list[int], new: list[int]) -> bool:
         same_level = old[0] == new[0] and old[1] == new[1] and (old[3] ^ new[3]) & OFF_GRID == 0
-        return same_level and self._fine(new[2], new[3]) <= self._fine(old[2], old[3])
+        return same_level and self._fine(new[2], new[3]) <= max(0, self._fine(old[2], old[3]) - old[4])
 
     def _fine(self, lots: int, marks: int) -> int:
         return lots if marks & OFF_LOT else lots * self.size_fine

@@ -165,11 +165,11 @@ def level_orders(s: Any, b: int, key: int, frac: int) -> int:
     """Give the order count of a level."""
     offset = key - s.low_key[b]
     if frac == 0 and offset >= 0 and offset < WINDOW and s.lots[b, key & MASK] != 0:
-        return s.orders[b, key & MASK]
+        return s.zero + s.orders[b, key & MASK]
     if s.spilled[b] == 0:
         return 0
     row = spill_row(s, spill_slot(s, b, key, frac))
-    return row.orders if row.side != 0 else 0
+    return s.zero + row.orders if row.side != 0 else s.zero
 
 
 @part
@@ -434,7 +434,7 @@ def relay(state: Any, old: Any, middle: int, move: int) -> int:
                 key = low + ((cell - low) & MASK)
                 offset = key - s.low_key[b]
                 if offset < 0 or offset >= WINDOW:
-                    spill_set(s, b, key, s.zero, lots, s.orders[b, cell], s.none)
+                    spill_set(s, b, key, s.zero, lots, s.zero + s.orders[b, cell], s.none)
                     put_cell(s, b, cell, s.zero, s.zero)
                 elif key > s.top_cell[b]:
                     s.top_cell[b] = key
@@ -442,13 +442,13 @@ def relay(state: Any, old: Any, middle: int, move: int) -> int:
         row = old[slot]
         if row.side == 0:
             continue
-        b = row.side - 1
+        b = s.zero + row.side - 1
         offset = row.key - s.low_key[b]
         if row.frac == 0 and row.fine_lots == NONE and offset >= 0 and offset < WINDOW:
-            put_cell(s, b, row.key & MASK, row.lots, row.orders)
+            put_cell(s, b, row.key & MASK, row.lots, s.zero + row.orders)
             s.top_cell[b] = max(s.top_cell[b], row.key)
         else:
-            spill_set(s, b, row.key, row.frac, row.lots, row.orders, row.fine_lots)
+            spill_set(s, b, row.key, row.frac, row.lots, s.zero + row.orders, row.fine_lots)
     for b in range(2):
         spill_find_top(s, b)
         settle(s, b)

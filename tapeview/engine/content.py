@@ -18,7 +18,7 @@ _VERSION: Final = 1
 
 _LAYOUT: Final = frozenset(
     {
-        "need", "flag", "seen_trades", "seen_touches", "seen_near", "low_key", "top_cell", "levels", "spilled",
+        "need", "flag", "seen", "low_key", "top_cell", "levels", "spilled",
         "off_lots", "top_key", "top_frac", "top_lots", "top_orders", "top_stale", "stamp", "pages_n", "last_page",
         "last_page_at", "groups", "words", "orders", "lots",
     }

@@ -148,14 +148,14 @@ def take_status(s: Any, event: Any) -> None:
     if stated == S_LIVE:
         s.in_message = 1
     if stated in (S_LIVE, S_SYNCING, S_STALE, S_AUCTION, S_HALTED):
-        enter(s, stated, W_STATUS)
+        enter(s, stated, s.zero + W_STATUS)
 
 
 @part
 def take_gap(s: Any, event: Any) -> None:
     """Apply a GAP: the book is not to be trusted until it is rebuilt."""
     if s.phase == S_LIVE:
-        enter(s, S_STALE, W_GAP)
+        enter(s, s.zero + S_STALE, s.zero + W_GAP)
     else:
         s.epoch += 1
         s.phase = S_STALE
@@ -174,7 +174,7 @@ def take_clear(s: Any, event: Any) -> None:
     if event.marks & SNAPSHOT != 0:
         s.n_snapshots += 1
     if s.phase in (S_LIVE, S_STALE):
-        enter(s, S_SYNCING, W_CLEAR)
+        enter(s, s.zero + S_SYNCING, s.zero + W_CLEAR)
     for b in range(2):
         if (event.side >= 0 and b == 0) or (event.side <= 0 and b == 1):
             clear_side(s, b)
@@ -202,7 +202,7 @@ def take_book(s: Any, event: Any) -> int:
     if lots < 0 or lots > LOTS_LIMIT:
         return 0
     if marks & SNAPSHOT != 0 and s.phase == S_STALE:
-        enter(s, S_SYNCING, W_CLEAR)
+        enter(s, s.zero + S_SYNCING, s.zero + W_CLEAR)
     if kind == BOOK:
         if event.ref != NONE:
             s.venue_seq = event.ref
@@ -410,8 +410,8 @@ def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touche
                 done = take_level(s, event)
             elif kind == TRADE:
                 done = take_trade(s, event)
-                trades[s.seen_trades] = i
-                s.seen_trades += done
+                trades[s.seen[0]] = i
+                s.seen[0] += done
             elif kind < TRADE:
                 s.in_message = 1
                 done = take_book(s, event)
@@ -424,10 +424,10 @@ def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touche
                 end_message(s, marks)
             if s.flag != 0:
                 if s.flag & TOUCH != 0:
-                    touches[s.seen_touches] = i
-                    s.seen_touches += 1
+                    touches[s.seen[1]] = i
+                    s.seen[1] += 1
                 if s.flag & NEAR != 0:
-                    near[s.seen_near] = i
-                    s.seen_near += 1
+                    near[s.seen[2]] = i
+                    s.seen[2] += 1
         write_row(s, event, frame[i], kind)
     return len(events)

@@ -71,7 +71,7 @@ class Engine:
     def _adopt(self) -> None:
         state = self._memory.state
         self._need = state["need"]
-        self._seen = (state["seen_trades"], state["seen_touches"], state["seen_near"])
+        self._seen = state["seen"][0]
         self._frame = np.zeros(1024, FRAME)
         self._index = tuple(np.zeros(1025, np.int32) for _ in range(3))
         self.book = BookView(self._memory, self.instrument, self.settings)
@@ -82,24 +82,23 @@ class Engine:
         """Apply a batch of EVENT rows in order."""
         if events.dtype != EVENT or events.ndim != 1:
             raise TypeError(f"events must be one-dimensional EVENT rows, not {events.dtype} of shape {events.shape}")
-        rows = np.ascontiguousarray(events).view()
+        # Read-only, as frozen batches are too, so that one compiled version serves all.
+        rows = events.view() if events.flags.c_contiguous else np.ascontiguousarray(events)
         rows.flags.writeable = False
         n = len(rows)
         if n > len(self._frame):
             room = 1 << (n - 1).bit_length()
             self._frame = np.zeros(room, FRAME)
             self._index = tuple(np.zeros(room + 1, np.int32) for _ in range(3))
-        for seen in self._seen:
-            seen[0] = 0
+        self._seen.fill(0)
         at = 0
         while at < n:
             if self._need[0]:
                 self._make_room()
             at = _jit.call(core.advance, rows, at, self._memory.state, self._frame, *self._index)
-        trades, touches, near = (
-            where[: seen[0]] for where, seen in zip(self._index, self._seen, strict=True)
-        )  # fmt: skip
-        return Outcome(events, self._frame[:n], trades, touches, near)
+        seen = self._seen.tolist()
+        trades, touches, near = self._index
+        return Outcome(events, self._frame[:n], trades[: seen[0]], touches[: seen[1]], near[: seen[2]])
 
     # -- room -----------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def shift_level(s: Any, b: int, key: int, frac: int, lots: int, count: int) -> i
     inside = frac == 0 and offset >= 0 and offset < WINDOW and s.off_lots[b] == 0
     if inside:
         had = s.lots[b, key & MASK]
-        many = s.orders[b, key & MASK] + count
+        many = s.zero + s.orders[b, key & MASK] + count
     else:
         had = level_lots(s, b, key, frac)
         many = level_orders(s, b, key, frac) + count
@@ -83,7 +83,7 @@ def add_order(s: Any, number: int, b: int, key: int, frac: int, lots: int) -> No
     row = order_row(s, slot)
     if row.stamp != 0:
         s.n_repeated_orders += 1
-        shift_level(s, row.side, row.key, row.frac, -row.lots, s.zero - 1)
+        shift_level(s, s.zero + row.side, row.key, row.frac, -row.lots, s.zero - 1)
         free_order(s, slot)
         row = order_row(s, order_slot(s, number))
     s.stamp += 1
@@ -100,7 +100,7 @@ def add_order(s: Any, number: int, b: int, key: int, frac: int, lots: int) -> No
 def less_order(s: Any, slot: int, lots: int) -> None:
     """Take lots from an order, and the order from the table when nothing is left."""
     row = order_row(s, slot)
-    b, key, frac = row.side, row.key, row.frac
+    b, key, frac = s.zero + row.side, row.key, row.frac
     if lots < row.lots:
         row.lots -= lots
         s.row_was = shift_level(s, b, key, frac, -lots, s.zero)
@@ -151,7 +151,7 @@ def fill_order(s: Any, number: int, lots: int, shown: int) -> None:
     s.row_executed = row.executed
     if shown == 0:
         row.pending += lots
-        s.row_was = level_lots(s, row.side, row.key, row.frac)
+        s.row_was = level_lots(s, s.zero + row.side, row.key, row.frac)
         return
     if lots > row.lots:
         s.row_refill = lots - row.lots
@@ -192,7 +192,7 @@ def modify_order(s: Any, number: int, b: int, key: int, frac: int, lots: int, ke
     if same:
         s.row_was = shift_level(s, b, key, frac, lots - was_lots, s.zero)
         return
-    old_b, old_key, old_frac = row.side, row.key, row.frac
+    old_b, old_key, old_frac = s.zero + row.side, row.key, row.frac
     row.side, row.key, row.frac = b, key, frac
     shift_level(s, old_b, old_key, old_frac, -was_lots, s.zero - 1)
     s.row_was = shift_level(s, b, key, frac, lots, s.zero + 1)

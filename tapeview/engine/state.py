@@ -86,7 +86,7 @@ STATE: Final = np.dtype(
         ("seq", "i8"), ("recv_ns", "i8"), ("exch_ns", "i8"), ("venue_seq", "i8"), ("now_ns", "i8"), ("events", "i8"),
         # two constants: numba compiles a callee once more for every literal argument
         ("none", "i8"), ("zero", "i8"),
-        ("need", "i8"), ("flag", "i8"), ("seen_trades", "i8"), ("seen_touches", "i8"), ("seen_near", "i8"),
+        ("need", "i8"), ("flag", "i8"), ("seen", "i8", (3,)),
         # book: window
         ("low_key", "i8", (2,)), ("top_cell", "i8", (2,)), ("levels", "i8", (2,)),
         # book: overflow (spill); its best is a bound while top_stale

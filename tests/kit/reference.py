@@ -41,6 +41,8 @@ class Order:
     side: int
     price: int
     size: int
+    pending: int = 0
+    """Filled, but the book is told in a later row."""
 
 
 @dataclass
@@ -103,17 +105,22 @@ class NaiveBook:
             if old is None:
                 return
             side = side or old.side
-            stays = old.price == price and old.side == side and size <= old.size
+            stays = old.price == price and old.side == side and size <= max(0, old.size - old.pending)
             if size == 0:
                 del self.orders[ref]
             elif stays or marks & KEEPS_PLACE:
-                old.side, old.price, old.size = side, price, size
+                old.side, old.price, old.size, old.pending = side, price, size, 0
             else:
                 del self.orders[ref]
                 self.orders[ref] = Order(ref, side, price, size)
-        elif kind == CANCEL or (kind == FILL and not marks & NO_BOOK):
+        elif kind == FILL and marks & NO_BOOK:
+            if ref in self.orders:
+                self.orders[ref].pending += size
+        elif kind in (CANCEL, FILL):
             order = self.orders.get(ref)
             if order is not None:
+                if kind == CANCEL:
+                    order.pending = max(0, order.pending - (size or order.size))
                 order.size -= size
                 if order.size <= 0 or (kind == CANCEL and size == 0):
                     del self.orders[ref]

@@ -117,17 +117,15 @@ def shorter(address: str) -> str:
 
 
 def _load(plan: StartPlan, say: Callable[[str], None]) -> Playback:
+    # Imports, the first rows and the first picture take longest; the loop need not stop for them.
     say("loading the engine")
+    import tapeview.ui.screens.trade  # noqa: F401
     from tapeview.playback import open_playback
 
-    say("reading the beginning of the source")
+    say("reading the beginning of the source" if plan.at is None else f"going to {plan.at}")
     playback = open_playback(
         plan.addresses, plan.options, plan.settings, at=plan.at, paused=plan.paused, speed=plan.speed
     )
-    say("laying out the screen")
-    # Imports, the first rows and the first picture take longest; the loop need not stop for them.
-    import tapeview.ui.screens.trade  # noqa: F401
-
     first_frame(playback)
     return playback
 
