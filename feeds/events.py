@@ -77,7 +77,8 @@ STATUS: Final = 9
 CLOCK: Final = 10
 """Receive time reached recv_ns, a multiple of 100 ms. inst = EVERY."""
 FACT: Final = 11
-"""A slow input: aux = one of the FACT values, lots = value in fixed point 1e-9 (or lots for sizes), ref = as-of ns or NONE."""
+"""A slow input: aux = one of the FACT values, lots = value in fixed point 1e-9 (or lots for sizes),
+ref = as-of ns or NONE."""
 QUOTE: Final = 12
 """The venue's own best price of one side (its BBO channel): ref = venue update id or NONE. Never changes the book."""
 

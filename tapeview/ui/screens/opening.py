@@ -122,11 +122,17 @@ def _load(plan: StartPlan, say: Callable[[str], None]) -> Playback:
     import tapeview.ui.screens.trade  # noqa: F401
     from tapeview.playback import open_playback
 
-    say("reading the beginning of the source" if plan.at is None else f"going to {plan.at}")
+    left = plan.at is not None and plan.at.isdigit()
+    going = "going to where it was left" if left else f"going to {plan.at}"
+    say("reading the beginning of the source" if plan.at is None else going)
     playback = open_playback(
         plan.addresses, plan.options, plan.settings, at=plan.at, paused=plan.paused, speed=plan.speed
     )
-    first_frame(playback)
+    try:
+        first_frame(playback)
+    except BaseException:
+        playback.close()
+        raise
     return playback
 
 

@@ -19,6 +19,9 @@ BADGES: Final = {
 }
 """Text and style of a book's state: each differs in letters and in shape."""
 
+UNVERIFIED: Final = (" LIVE ? ", "bid")
+"""A book that runs, from a source that gives nothing to verify it by."""
+
 Piece = tuple[int, list[Run]]
 """A part of the line and its rank: the highest ranks go first where there is no room."""
 
@@ -62,6 +65,8 @@ def _player(status: StatusPart) -> list[Piece]:
 
 def _truth(status: StatusPart) -> list[Piece]:
     badge, style = BADGES.get(status.state, (f" {text.clean(status.state).upper()} ", "alert-warn bold"))
+    if status.state == "live" and status.verification == "unverifiable":
+        badge, style = UNVERIFIED
     pieces: list[Piece] = []
     if status.partial_since_ns is not None:
         since = text.clock(status.partial_since_ns, millis=False, offset_s=status.utc_offset_s)

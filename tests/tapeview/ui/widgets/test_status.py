@@ -40,6 +40,19 @@ def test_there_is_a_badge_for_every_state_and_they_differ_in_words():
     assert len({badge for badge, _ in BADGES.values()}) == len(BADGES)
 
 
+def test_a_book_that_nothing_verifies_is_live_with_a_question():
+    told = [
+        "".join(
+            piece
+            for piece, _ in drawn(TruthLine(), kit.snapshot(status=kit.status(verification=word)), size=(120, 1))[0]
+        )
+        for word in ("chain", "unverifiable")
+    ]
+    assert "LIVE ✓" in told[0]
+    assert "LIVE ?" in told[1]
+    assert "✓" not in told[1]
+
+
 def test_what_matters_most_is_always_there():
     snapshots = [kit.snapshot(status=status) for status in FRAMES.values()]
     for width in (60, 80, 120):
