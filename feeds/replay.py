@@ -78,7 +78,14 @@ class _Ahead:
             while True:
                 self._queue.get_nowait()
         if wait:
-            self._thread.join()
+            self.join()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
 
 
 class _Place:
@@ -128,6 +135,8 @@ class Player:
         self._now_ns: int | None = None
         self._fraction = 0.0
         self.speed = speed
+        self._left: list[_Ahead] = []
+        """Readers told to end that may still be at it."""
         self._start(source.batches())
 
     def _start(self, batches: Iterator[Events]) -> None:
@@ -306,7 +315,13 @@ class Player:
         """Stop reading; the player gives no more rows. Without `wait` the reading thread ends a little later."""
         if self._ahead is not None:
             self._ahead.close(wait=wait)
+            if not wait:
+                self._left = [old for old in self._left if old.running] + [self._ahead]
             self._ahead = None
+        if wait:
+            for old in self._left:
+                old.join()
+            self._left.clear()
         self._rows, self._at = empty(), 0
         self.ended = True
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,16 +64,24 @@ class Growing(Source):
         self.folder = folder
         self._child = child
         self._closed = False
+        self._failure = ""
+        self._looking = threading.Lock()
         self.recording: Recording | None = None
         """The recording as far as it was when last looked at."""
 
     def refresh(self) -> Recording | None:
         """Look again; raise BadInput with the child's own words where it failed."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> Recording | None:
         finished = self._child.poll() is not None
-        if self._child.returncode not in (None, 0):
-            error = self._child.stderr.read().decode(errors="replace") if self._child.stderr else ""
+        if self._child.returncode not in (None, 0) and not self._failure:
+            error = self._child.stderr.read().decode(errors="replace") if self._child.stderr and not self._closed else ""
             lines = [line.removeprefix("tapeview: ") for line in error.strip().splitlines()]
-            raise BadInput(lines[-1] if lines else f"{self.info.address}: could not be read")
+            self._failure = lines[-1] if lines else f"{self.info.address}: could not be read"
+        if self._failure:
+            raise BadInput(self._failure)
         if self.recording is not None and self.recording.manifest.complete:
             return self.recording
         if is_recording(self.folder):

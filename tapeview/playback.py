@@ -8,6 +8,7 @@ gives the very state that playing through would.
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +24,7 @@ from feeds.source import OpenOptions, open_source
 from tapeview import camera
 from tapeview.checkpoints import Checkpoints
 from tapeview.config import Config
-from tapeview.engine import EngineSettings, failure, ready, start_background
+from tapeview.engine import EngineSettings, failure, ready, start_background, wanted
 from tapeview.library import Growing, as_recording
 from tapeview.session import Session, cut_at
 from tapeview.snapshot import Snapshot, StatusPart, Window
@@ -49,7 +50,8 @@ class Lane:
         self.session = Session(source, settings)
         self.player = Player(source)
         self.player.pause()
-        self.checkpoints = Checkpoints()
+        self._scratch = tempfile.TemporaryDirectory(prefix="tapeview-", ignore_cleanup_errors=True)
+        self.checkpoints = Checkpoints(Path(self._scratch.name))
         self.indexed_seq = -1
         self.index_done = False
         self.volume: dict[int, int] = {}
@@ -62,19 +64,31 @@ class Lane:
         """The recording as far as it is known."""
         return self.source.recording if isinstance(self.source, Growing) else self.source
 
+    def close(self) -> None:
+        """Let go of the source and of the checkpoints."""
+        self.player.close()
+        self.source.close()
+        self._scratch.cleanup()
+
     # -- the background pass ------------------------------------------------------------------
-    def index(self, stop: threading.Event) -> None:
-        """Play every part through engines of its own and leave checkpoints; for a thread."""
+    def index(self, stop: threading.Event, *, scouting: bool = True) -> None:
+        """Play every part through engines of its own and leave checkpoints; for a thread.
+
+        Without `scouting`, as where kernels are never compiled, only the volumes are counted.
+        """
         scout = Session(self.source, self.session.settings)
         for batch in self.source.batches():
             if stop.is_set():
                 return
+            self._note(batch)
+            if not scouting:
+                self.indexed_seq = int(batch["seq"][-1])
+                continue
             blobs = [engine.save() for engine in scout.engines]
             with self._lock:
                 reached = int(batch["recv_ns"][0]) - 1 if scout.recv_ns is None else scout.recv_ns
                 self.checkpoints.put(int(batch["seq"][0]) - 1, reached, blobs)
             scout.play(batch)
-            self._note(batch)
             self.indexed_seq = scout.seq
         self.index_done = True
 
@@ -196,12 +210,12 @@ class Playback:
         thread.start()
 
     def _index(self) -> None:
-        while not ready():
+        while not ready() and wanted() and not failure():
             if self._stop.wait(0.1):
                 return
         for lane in self.lanes:
             try:
-                lane.index(self._stop)
+                lane.index(self._stop, scouting=ready())
             except BadInput as error:
                 if not self._stop.is_set():
                     self.failure = str(error)
@@ -310,6 +324,7 @@ class Playback:
         """Show another instrument; False where there is none of that number."""
         if 0 <= index < len(self._places):
             self.index = index
+            self._rate.clear()
             return True
         return False
 
@@ -407,10 +422,11 @@ class Playback:
         """Stop the background pass and let go of the sources."""
         self._stop.set()
         for lane in self.lanes:
-            lane.player.close()
             lane.source.close()
         for thread in self._threads:
-            thread.join(2)
+            thread.join(5)
+        for lane in self.lanes:
+            lane.close()
 
 
 def _age(then: int, now: int | None) -> int | None:
@@ -439,11 +455,15 @@ def open_playback(
         for source in sources:
             source.close()
         raise
-    playback.set_speed(speed)
-    playback.start_index()
-    if at is not None and playback.start_ns is not None:
-        zone = playback.lane.session.instruments[0].timezone
-        playback.seek(parse_time(at, playback.start_ns, zone, place="--at"))
+    try:
+        playback.set_speed(speed)
+        playback.start_index()
+        if at is not None and playback.start_ns is not None:
+            zone = playback.lane.session.instruments[0].timezone
+            playback.seek(parse_time(at, playback.start_ns, zone, place="--at"))
+    except BaseException:
+        playback.close()
+        raise
     if not paused:
         playback.play()
     return playback

@@ -28,7 +28,7 @@ typedef struct { i8 id, key, lots, stamp, executed; int side; } order;
 #define W 65536
 #define M (W - 1)
 #define DEPTH 10
-#define ORDERS 65536
+#define ORDERS 32768
 #define NOKEY (-((i8)1 << 62) - 1)
 #define RING 65536
 #define FLOW 1048576

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tapeview.engine.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from tapeview.engine._jit import failure, ready, start_background, warm
+    from tapeview.engine._jit import failure, ready, start_background, wanted, warm
     from tapeview.engine.engine import Engine, Outcome
     from tapeview.engine.frame import FRAME
     from tapeview.engine.state import BAR, LEVEL, PRINT
@@ -26,6 +26,7 @@ __all__ = [
     "failure",
     "ready",
     "start_background",
+    "wanted",
     "warm",
 ]
 

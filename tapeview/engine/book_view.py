@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from feeds.events import ASK, BID, CAUSES, NONE, S_CROSSED, S_LIVE, S_STALE, STATUSES
 from feeds.instruments import Instrument
+from tapeview.engine.content import orders_of
 from tapeview.engine.core import W_CLEAR, W_GAP, W_START
 from tapeview.engine.memory import Memory
 from tapeview.engine.settings import EngineSettings
@@ -239,8 +240,8 @@ class BookView:
 
     def _queue(self, b: int, key: int, frac: int) -> NDArray[Any]:
         table = self._memory.tables["order"]
-        there = table[(table["stamp"] != 0) & (table["side"] == b) & (table["key"] == key) & (table["frac"] == frac)]
-        return there[np.argsort(there["stamp"])]
+        there = orders_of(self._memory, (table["tag"] & 1 == b) & (table["key"] == key))
+        return there[there["frac"] == frac]
 
     def orders_at(self, side: int, tick: int, fine: int = NONE) -> NDArray[Any]:
         """Give the orders of a level as QUEUED rows, first in the queue first; `fine` names a level off the grid."""
@@ -256,14 +257,13 @@ class BookView:
 
     def order(self, number: int) -> Order | None:
         """Give an order by its id with what is ahead of it in its queue, None where it is not known."""
-        table = self._memory.tables["order"]
-        found = table[(table["id"] == number) & (table["stamp"] != 0)]
+        found = orders_of(self._memory, self._memory.tables["order"]["id"] == number)
         if not len(found):
             return None
         row = found[0]
         b, key, frac = int(row["side"]), int(row["key"]), int(row["frac"])
         queue = self._queue(b, key, frac)
-        ahead = queue[queue["stamp"] < row["stamp"]]
+        place = int(np.flatnonzero(queue["id"] == number)[0])
         side = BID if b == 0 else ASK
         return Order(
             id=number,
@@ -275,6 +275,6 @@ class BookView:
             executed=int(row["executed"]),
             hidden=int(row["hidden"]),
             peak=int(row["peak"]),
-            queue_ahead_lots=int(ahead["lots"].sum()),
-            queue_ahead_orders=len(ahead),
+            queue_ahead_lots=int(queue["lots"][:place].sum()),
+            queue_ahead_orders=place,
         )

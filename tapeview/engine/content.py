@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from feeds.errors import BadInput
 from tapeview.engine.memory import Memory
-from tapeview.engine.state import MASK, MERGED, MINUTE_BARS, PAGE, SECOND_BARS, STATE, TABLES, WINDOW
+from tapeview.engine.state import EXTRA, MASK, MERGED, MINUTE_BARS, ORDER, PAGE, SECOND_BARS, STATE, TABLES, WINDOW
 
 _MAGIC: Final = b"TVENGINE"
 _VERSION: Final = 1
+_CHECK: Final = 16
 
 _LAYOUT: Final = frozenset(
     {
@@ -28,6 +29,10 @@ _ADDRESSES: Final = frozenset(f"{name}_{what}" for name in TABLES for what in ("
 _TOLD: Final = tuple(
     name for name in STATE.names or () if name not in _LAYOUT | _ADDRESSES and not name.startswith("row_")
 )
+
+
+RESTING: Final = np.dtype([*ORDER.descr[:3], *EXTRA.descr, ("side", "<i8")])
+"""A resting order with all that is known of it."""
 
 
 def _ordered(ring: NDArray[Any], count: int) -> NDArray[Any]:
@@ -53,12 +58,17 @@ def levels_of(memory: Memory, b: int) -> NDArray[np.int64]:
     return both[np.lexsort((both[:, 1], both[:, 0]))]
 
 
-def _orders_of(memory: Memory) -> NDArray[Any]:
-    orders = memory.tables["order"][memory.tables["order"]["stamp"] != 0]
-    orders = orders[np.lexsort((orders["stamp"], orders["frac"], orders["key"], orders["side"]))].copy()
-    # Their order is their place in the queue; the stamps themselves say no more.
-    orders["stamp"] = 0
-    return orders
+def orders_of(memory: Memory, picked: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    """Give the resting orders, or those of some slots, as RESTING rows, first in the queue first."""
+    table = memory.tables["order"]
+    slots = np.flatnonzero(table["tag"] != 0 if picked is None else (table["tag"] != 0) & picked)
+    rows, extra = table[slots], memory.tables["extra"][slots]
+    told = rows["tag"] & 2 != 0
+    out = np.zeros(len(slots), RESTING)
+    out["id"], out["key"], out["lots"], out["side"] = rows["id"], rows["key"], rows["lots"], rows["tag"] & 1
+    for name in EXTRA.names or ():
+        out[name] = np.where(told, extra[name], rows["lots"] if name == "peak" else 0)
+    return out[np.lexsort((rows["tag"] >> 2, out["frac"], out["key"], out["side"]))]
 
 
 def _volumes_of(memory: Memory) -> NDArray[np.int64]:
@@ -82,7 +92,7 @@ def digest_of(memory: Memory, names: dict[int, str]) -> str:
     parts = (
         levels_of(memory, 0),
         levels_of(memory, 1),
-        _orders_of(memory),
+        orders_of(memory),
         _volumes_of(memory),
         _ordered(tables["flow"], int(row["prints"])),
         _ordered(tables["ring"], int(row["ring_n"])),
@@ -103,7 +113,6 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
     names: dict[int, str]
     rooms: list[int]
     lengths: list[int]
-    check: str
 
 
 def _arrays(memory: Memory) -> list[NDArray[Any]]:
@@ -122,19 +131,18 @@ def _setting_of(row: Any) -> str:
 
 def _used(memory: Memory) -> list[int]:
     row = memory.state[0]
-    used = [len(table) for table in _arrays(memory)]
-    used[4] = int(row["pages_n"]) * PAGE * 3
-    used[5] = min(int(row["prints"]), len(memory.tables["flow"]))
-    used[6] = min(int(row["ring_n"]), len(memory.tables["ring"]))
-    used[7] = min(int(row["merged_n"]), MERGED)
-    used[8] = SECOND_BARS + min(int(row["bar_n"][1]), MINUTE_BARS)
-    return used
+    used = {name: len(memory.tables[name]) for name in TABLES}
+    used["cell"] = int(row["pages_n"]) * PAGE * 3
+    used["flow"] = min(int(row["prints"]), len(memory.tables["flow"]))
+    used["ring"] = min(int(row["ring_n"]), len(memory.tables["ring"]))
+    used["merged"] = min(int(row["merged_n"]), MERGED)
+    used["bar"] = SECOND_BARS + min(int(row["bar_n"][1]), MINUTE_BARS)
+    return [len(memory.state), *used.values()]
 
 
 def write_blob(memory: Memory, names: dict[int, str]) -> bytes:
-    """Write the memory as one blob."""
+    """Write the memory as one blob: magic, length of the header, header, tables, digest of all before it."""
     used = _used(memory)
-    body = b"".join(table[:n].tobytes() for table, n in zip(_arrays(memory), used, strict=True))
     head = msgspec.json.encode(
         _Head(
             version=_VERSION,
@@ -143,10 +151,12 @@ def write_blob(memory: Memory, names: dict[int, str]) -> bytes:
             names=names,
             rooms=[len(table) for table in _arrays(memory)],
             lengths=used,
-            check=hashlib.blake2b(body, digest_size=16).hexdigest(),
         )
     )
-    return _MAGIC + len(head).to_bytes(4, "little") + head + body
+    parts = [_MAGIC, len(head).to_bytes(4, "little"), head]
+    parts += [table[:n].tobytes() for table, n in zip(_arrays(memory), used, strict=True)]
+    blob = b"".join(parts)
+    return blob + hashlib.blake2b(blob, digest_size=_CHECK).digest()
 
 
 def read_blob(blob: bytes, memory: Memory, names: dict[int, str]) -> None:
@@ -154,18 +164,18 @@ def read_blob(blob: bytes, memory: Memory, names: dict[int, str]) -> None:
     place = "engine checkpoint"
     if blob[: len(_MAGIC)] != _MAGIC:
         raise BadInput(place, blob[:8].hex(), "an engine's saved state")
+    if hashlib.blake2b(blob[:-_CHECK], digest_size=_CHECK).digest() != blob[-_CHECK:]:
+        raise BadInput(place, f"{len(blob)} bytes", "undamaged bytes")
     at = len(_MAGIC) + 4
     end = at + int.from_bytes(blob[at - 4 : at], "little")
     try:
         head = msgspec.json.decode(blob[at:end], type=_Head)
     except msgspec.DecodeError as error:
-        raise BadInput(place, str(error), "a whole header") from None
+        raise BadInput(place, str(error), "a header of this version") from None
     if head.version != _VERSION or head.layout != _layout_of(memory):
         raise BadInput(place, head.version, f"version {_VERSION} with this program's layout")
     if head.setting != _setting_of(memory.state[0]):
         raise BadInput(place, head.setting, f"one saved under {_setting_of(memory.state[0])}")
-    if hashlib.blake2b(blob[end:], digest_size=16).hexdigest() != head.check:
-        raise BadInput(place, f"{len(blob)} bytes", "undamaged bytes")
     restored = []
     for table, room, length in zip(_arrays(memory), head.rooms, head.lengths, strict=True):
         whole = np.zeros(room, table.dtype)

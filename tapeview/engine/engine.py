@@ -20,6 +20,7 @@ from tapeview.engine.state import (
     ANCHORS,
     CELL,
     COUNTERS,
+    EXTRA,
     FLOW,
     NEED_CENTRE,
     NEED_FLOW,
@@ -107,8 +108,9 @@ class Engine:
         need = int(self._need[0])
         self._need[0] = 0
         if need & NEED_ORDERS:
-            old = memory.put("order", np.zeros(2 * len(memory.tables["order"]), ORDER))
-            _jit.call(orders.readd_orders, memory.state, old)
+            slots = 2 * len(memory.tables["order"])
+            old, extra = memory.put("order", np.zeros(slots, ORDER)), memory.put("extra", np.zeros(slots, EXTRA))
+            _jit.call(orders.readd_orders, memory.state, old, extra)
         if need & NEED_PAGES:
             old = memory.put("page", np.zeros(2 * len(memory.tables["page"]), PAGE_SLOT))
             _jit.call(tape.readd_pages, memory.state, old)
@@ -249,6 +251,6 @@ def _warm(run: Callable[..., Any]) -> None:
     index = tuple(np.zeros(8, np.int32) for _ in range(3))
     run(core.advance, rows, 0, memory.state, np.zeros(8, FRAME), *index)
     run(book.relay, memory.state, np.zeros(TABLE_START, SPILL), 0, 0)
-    run(orders.readd_orders, memory.state, np.zeros(TABLE_START, ORDER))
+    run(orders.readd_orders, memory.state, np.zeros(TABLE_START, ORDER), np.zeros(TABLE_START, EXTRA))
     run(tape.readd_pages, memory.state, np.zeros(TABLE_START, PAGE_SLOT))
     run(vwap.anchor_here, memory.state, 2, 0)

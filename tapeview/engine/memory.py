@@ -13,6 +13,7 @@ from tapeview.engine.settings import EngineSettings
 from tapeview.engine.state import (
     BAR,
     CELL,
+    EXTRA,
     FLOW,
     FLOW_START,
     MERGED,
@@ -42,6 +43,7 @@ class Memory:
         self.tables: dict[str, NDArray[Any]] = {}
         self.put("spill", np.zeros(TABLE_START, SPILL))
         self.put("order", np.zeros(TABLE_START, ORDER))
+        self.put("extra", np.zeros(TABLE_START, EXTRA))
         self.put("page", np.zeros(TABLE_START, PAGE_SLOT))
         self.put("cell", np.zeros(TABLE_START // 2 * PAGE * 3, CELL))
         self.put("flow", np.zeros(FLOW_START, FLOW))

@@ -12,7 +12,7 @@ from typing import Any
 from tapeview.engine._jit import inlined, kernel, part
 from tapeview.engine.book import level_lots, level_orders, set_inside, set_level, settle_after
 from tapeview.engine.state import MASK, NEED_ORDERS, SETTLE, WINDOW
-from tapeview.engine.tables import order_row
+from tapeview.engine.tables import extra_row, order_row
 
 
 @inlined
@@ -21,16 +21,27 @@ def order_slot(s: Any, number: int) -> int:
     mask = s.order_slots - 1
     mixed = (number ^ (number >> 32)) & 0x7FFFFFFF
     slot = ((mixed * 0x5BD1E995) >> 15) & mask
-    while order_row(s, slot).stamp != 0 and order_row(s, slot).id != number:
+    row = order_row(s, slot)
+    while row.tag != 0 and row.id != number:
         slot = (slot + 1) & mask
+        row = order_row(s, slot)
     return slot
 
 
-@inlined
-def copy_order(a: Any, c: Any) -> None:
-    """Copy one order row onto another."""
-    a.id, a.key, a.frac, a.lots, a.stamp, a.executed = c.id, c.key, c.frac, c.lots, c.stamp, c.executed
-    a.pending, a.hidden, a.peak, a.refills, a.side, a.filled = c.pending, c.hidden, c.peak, c.refills, c.side, c.filled
+@part
+def copy_extra(a: Any, c: Any) -> None:
+    """Copy one EXTRA row onto another."""
+    a.frac, a.executed, a.pending, a.hidden, a.peak = c.frac, c.executed, c.pending, c.hidden, c.peak
+    a.refills, a.filled = c.refills, c.filled
+
+
+@part
+def copy_order(s: Any, slot: int, other: int) -> None:
+    """Copy the order of another slot."""
+    a, c = order_row(s, slot), order_row(s, other)
+    a.id, a.key, a.lots, a.tag = c.id, c.key, c.lots, c.tag
+    if c.tag & 2 != 0:
+        copy_extra(extra_row(s, slot), extra_row(s, other))
 
 
 @part
@@ -40,15 +51,34 @@ def free_order(s: Any, slot: int) -> None:
     s.orders_n -= 1
     hole = slot
     probe = (slot + 1) & mask
-    while order_row(s, probe).stamp != 0:
-        number = order_row(s, probe).id
+    row = order_row(s, probe)
+    while row.tag != 0:
+        number = row.id
         mixed = (number ^ (number >> 32)) & 0x7FFFFFFF
         home = ((mixed * 0x5BD1E995) >> 15) & mask
         if ((probe - home) & mask) >= ((probe - hole) & mask):
-            copy_order(order_row(s, hole), order_row(s, probe))
+            copy_order(s, hole, probe)
             hole = probe
         probe = (probe + 1) & mask
-    order_row(s, hole).stamp = 0
+        row = order_row(s, probe)
+    order_row(s, hole).tag = 0
+
+
+@part
+def open_extra(s: Any, slot: int) -> None:
+    """Begin an order's EXTRA row where it has none."""
+    row = order_row(s, slot)
+    extra = extra_row(s, slot)
+    if row.tag & 2 == 0:
+        row.tag += 2
+        extra.frac, extra.executed, extra.pending, extra.hidden, extra.peak = 0, 0, 0, 0, row.lots
+        extra.refills, extra.filled = 0, 0
+
+
+@inlined
+def frac_of(s: Any, slot: int) -> int:
+    """Give the fraction of an order's price."""
+    return extra_row(s, slot).frac if order_row(s, slot).tag & 2 != 0 else 0
 
 
 @part
@@ -81,16 +111,19 @@ def add_order(s: Any, number: int, b: int, key: int, frac: int, lots: int) -> No
     """Rest a new order at the back of its level; one already known by that id is replaced."""
     slot = order_slot(s, number)
     row = order_row(s, slot)
-    if row.stamp != 0:
+    if row.tag != 0:
         s.n_repeated_orders += 1
-        shift_level(s, s.zero + row.side, row.key, row.frac, -row.lots, s.zero - 1)
+        shift_level(s, row.tag & 1, row.key, frac_of(s, slot), -row.lots, s.zero - 1)
         free_order(s, slot)
-        row = order_row(s, order_slot(s, number))
+        slot = order_slot(s, number)
+        row = order_row(s, slot)
     s.stamp += 1
     s.orders_n += 1
     s.orders_seen = 1
-    row.id, row.key, row.frac, row.lots, row.stamp, row.side = number, key, frac, lots, s.stamp, b
-    row.executed, row.pending, row.hidden, row.peak, row.refills, row.filled = 0, 0, 0, lots, 0, 0
+    row.id, row.key, row.lots, row.tag = number, key, lots, s.stamp * 4 + b
+    if frac != 0:
+        open_extra(s, slot)
+        extra_row(s, slot).frac = frac
     if 2 * (s.orders_n + 1) > s.order_slots:
         s.need |= NEED_ORDERS
     s.row_was = shift_level(s, b, key, frac, lots, s.zero + 1)
@@ -100,8 +133,9 @@ def add_order(s: Any, number: int, b: int, key: int, frac: int, lots: int) -> No
 def less_order(s: Any, slot: int, lots: int) -> None:
     """Take lots from an order, and the order from the table when nothing is left."""
     row = order_row(s, slot)
-    b, key, frac = s.zero + row.side, row.key, row.frac
+    b, key, frac = row.tag & 1, row.key, frac_of(s, slot)
     if lots < row.lots:
+        open_extra(s, slot)
         row.lots -= lots
         s.row_was = shift_level(s, b, key, frac, -lots, s.zero)
     else:
@@ -110,12 +144,15 @@ def less_order(s: Any, slot: int, lots: int) -> None:
 
 
 @part
-def tell_order(s: Any, row: Any) -> None:
+def tell_order(s: Any, slot: int) -> None:
     """Say in the frame which order this row names."""
-    s.row_tick = row.key if row.side == 0 else (-row.key if row.frac == 0 else -row.key - 1)
-    s.row_side = 1 if row.side == 0 else -1
+    row = order_row(s, slot)
+    frac = frac_of(s, slot)
+    bid = row.tag & 1 == 0
+    s.row_tick = row.key if bid else (-row.key if frac == 0 else -row.key - 1)
+    s.row_side = 1 if bid else -1
     s.row_order_was = row.lots
-    s.row_executed = row.executed
+    s.row_executed = extra_row(s, slot).executed if row.tag & 2 != 0 else 0
 
 
 @part
@@ -123,17 +160,19 @@ def cancel_order(s: Any, number: int, lots: int) -> None:
     """Remove lots from an order, all of it when lots is 0."""
     slot = order_slot(s, number)
     row = order_row(s, slot)
-    if row.stamp == 0:
+    if row.tag == 0:
         s.n_unknown_orders += 1
         return
-    tell_order(s, row)
+    tell_order(s, slot)
     if lots == 0 or lots > row.lots:
         lots = row.lots
     s.row_lots = lots
-    if row.pending > row.lots:
-        s.row_refill = row.pending - row.lots
-        row.hidden += s.row_refill
-    row.pending = row.pending - lots if row.pending > lots else 0
+    if row.tag & 2 != 0:
+        extra = extra_row(s, slot)
+        if extra.pending > row.lots:
+            s.row_refill = extra.pending - row.lots
+            extra.hidden += s.row_refill
+        extra.pending = extra.pending - lots if extra.pending > lots else 0
     less_order(s, slot, lots)
 
 
@@ -142,20 +181,22 @@ def fill_order(s: Any, number: int, lots: int, shown: int) -> None:
     """Execute lots of an order; `shown` is 0 where the venue states the change of the book in a later row."""
     slot = order_slot(s, number)
     row = order_row(s, slot)
-    if row.stamp == 0:
+    if row.tag == 0:
         s.n_unknown_orders += 1
         return
-    tell_order(s, row)
-    row.executed += lots
-    row.filled = 1
-    s.row_executed = row.executed
-    if shown == 0:
-        row.pending += lots
-        s.row_was = level_lots(s, s.zero + row.side, row.key, row.frac)
-        return
-    if lots > row.lots:
+    tell_order(s, slot)
+    s.row_executed += lots
+    if shown != 0 and lots > row.lots:
         s.row_refill = lots - row.lots
-        row.hidden += s.row_refill
+    if shown == 0 or lots < row.lots:
+        open_extra(s, slot)
+        extra = extra_row(s, slot)
+        extra.executed = s.row_executed
+        extra.filled = 1
+        if shown == 0:
+            extra.pending += lots
+            s.row_was = level_lots(s, row.tag & 1, row.key, extra.frac)
+            return
     less_order(s, slot, lots)
 
 
@@ -164,36 +205,40 @@ def modify_order(s: Any, number: int, b: int, key: int, frac: int, lots: int, ke
     """Give an order a price and displayed lots; it keeps its place when neither the price nor the lots grow worse."""
     slot = order_slot(s, number)
     row = order_row(s, slot)
-    if row.stamp == 0:
+    if row.tag == 0:
         s.n_unknown_orders += 1
         return
+    open_extra(s, slot)
+    extra = extra_row(s, slot)
     s.row_order_was = row.lots
-    s.row_executed = row.executed
-    same = row.side == b and row.key == key and row.frac == frac
+    s.row_executed = extra.executed
+    same = row.tag & 1 == b and row.key == key and extra.frac == frac
     if same:
-        left = row.lots - row.pending if row.pending < row.lots else 0
-        if row.filled != 0 and lots > left:
+        left = row.lots - extra.pending if extra.pending < row.lots else 0
+        if extra.filled != 0 and lots > left:
             s.row_refill = lots - left
-            row.hidden += lots - left
-            row.refills += 1
-    row.filled = 0
-    row.pending = 0
+            extra.hidden += lots - left
+            extra.refills += 1
+    extra.filled = 0
+    extra.pending = 0
     if lots == 0:
-        tell_order(s, row)
+        tell_order(s, slot)
         less_order(s, slot, row.lots)
         return
-    if keeps == 0 and (not same or lots > row.lots):
+    old_b, old_key, old_frac, was_lots = row.tag & 1, row.key, extra.frac, row.lots
+    if keeps == 0 and (not same or lots > was_lots):
         s.stamp += 1
-        row.stamp = s.stamp
-    was_lots = row.lots
+        row.tag = s.stamp * 4 + 2 + b
+    elif b != old_b:
+        row.tag += b - old_b
     row.lots = lots
-    if lots > row.peak or not same:
-        row.peak = lots
+    if lots > extra.peak or not same:
+        extra.peak = lots
     if same:
         s.row_was = shift_level(s, b, key, frac, lots - was_lots, s.zero)
         return
-    old_b, old_key, old_frac = s.zero + row.side, row.key, row.frac
-    row.side, row.key, row.frac = b, key, frac
+    row.key = key
+    extra.frac = frac
     shift_level(s, old_b, old_key, old_frac, -was_lots, s.zero - 1)
     s.row_was = shift_level(s, b, key, frac, lots, s.zero + 1)
 
@@ -204,7 +249,7 @@ def clear_orders(s: Any, b: int) -> None:
     if s.orders_n == 0:
         return
     for slot in range(s.order_slots):
-        while order_row(s, slot).stamp != 0 and order_row(s, slot).side == b:
+        while order_row(s, slot).tag != 0 and order_row(s, slot).tag & 1 == b:
             free_order(s, slot)
 
 
@@ -214,7 +259,7 @@ def wipe_orders(s: Any) -> None:
     if s.orders_n == 0:
         return
     for slot in range(s.order_slots):
-        order_row(s, slot).stamp = 0
+        order_row(s, slot).tag = 0
     s.orders_n = 0
 
 
@@ -222,16 +267,21 @@ def wipe_orders(s: Any) -> None:
 def order_side(s: Any, number: int) -> int:
     """Give the side of an order, 0 where it is not known."""
     row = order_row(s, order_slot(s, number))
-    if row.stamp == 0:
+    if row.tag == 0:
         return 0
-    return 1 if row.side == 0 else -1
+    return 1 - 2 * (row.tag & 1)
 
 
 @kernel
-def readd_orders(state: Any, old: Any) -> int:
-    """Copy every order of the table until now into the new, empty one."""
+def readd_orders(state: Any, old: Any, extras: Any) -> int:
+    """Copy every order of the tables until now into the new, empty ones."""
     s = state[0]
-    for slot in range(len(old)):
-        if old[slot].stamp != 0:
-            copy_order(order_row(s, order_slot(s, old[slot].id)), old[slot])
+    for n in range(len(old)):
+        row = old[n]
+        if row.tag != 0:
+            slot = order_slot(s, row.id)
+            new = order_row(s, slot)
+            new.id, new.key, new.lots, new.tag = row.id, row.key, row.lots, row.tag
+            if row.tag & 2 != 0:
+                copy_extra(extra_row(s, slot), extras[n])
     return 0

@@ -58,7 +58,7 @@ SECOND_BARS: Final = 1 << 13
 MINUTE_BARS: Final = 1 << 12
 MERGED: Final = 1 << 14
 """Merged prints kept."""
-RING: Final = 1 << 16
+RING: Final = 1 << 14
 """Raw prints kept."""
 FLOW_START: Final = 1 << 14
 FLOW_LIMIT: Final = 1 << 22
@@ -73,7 +73,7 @@ COUNTERS: Final = (
 )  # fmt: skip
 """What the engine counts, each from the start of the source."""
 
-TABLES: Final = ("spill", "order", "page", "cell", "flow", "ring", "merged", "bar")
+TABLES: Final = ("spill", "order", "extra", "page", "cell", "flow", "ring", "merged", "bar")
 """Tables that lie beside the state record, which holds their addresses and lengths."""
 
 STATE: Final = np.dtype(
@@ -133,13 +133,17 @@ SPILL: Final = np.dtype(
 )
 """A level outside the window, off the grid or of a size off the lot grid; side 0 is a free slot, else 1 + 0 or 1."""
 
-ORDER: Final = np.dtype(
+ORDER: Final = np.dtype([("id", "i8"), ("key", "i8"), ("lots", "i8"), ("tag", "i8")])
+"""A resting order; `tag` is 4 x stamp + 2 where its EXTRA row counts + side, 0 for a free slot. The lower the stamp
+the earlier its place in the queue."""
+
+EXTRA: Final = np.dtype(
     [
-        ("id", "i8"), ("key", "i8"), ("frac", "i8"), ("lots", "i8"), ("stamp", "i8"), ("executed", "i8"),
-        ("pending", "i8"), ("hidden", "i8"), ("peak", "i8"), ("refills", "i4"), ("side", "i2"), ("filled", "i2"),
+        ("frac", "i8"), ("executed", "i8"), ("pending", "i8"), ("hidden", "i8"), ("peak", "i8"), ("refills", "i4"),
+        ("filled", "i4"),
     ]
 )  # fmt: skip
-"""A resting order; stamp 0 is a free slot. `pending` are lots of fills the book does not show yet, `hidden` lots
+"""What only some orders have, in the same slot: `pending` are lots of fills the book does not show yet, `hidden` lots
 executed or shown again beyond what was displayed, `peak` the most ever displayed, `filled` 1 after a fill."""
 
 PAGE_SLOT: Final = np.dtype([("page", "i8"), ("at", "i8")])

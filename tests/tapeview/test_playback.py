@@ -231,7 +231,7 @@ def test_a_file_that_breaks_in_the_middle_says_so_in_the_converters_words(tmp_pa
     path.write_text("\n".join([*lines, "34201.0,1,oops,3,4,5", *lines]))
     try:
         playing = open_playback([str(path)])
-        wait_for(lambda: playing.tick(0) or playing.failure)
+        wait_for(lambda: (playing.tick(0), playing.failure)[1])
         failure = playing.failure
         playing.close()
     except BadInput as error:

@@ -23,6 +23,7 @@ from tapeview.ui.background import beside
 from tapeview.ui.screens._bookmarks import Bookmarks
 from tapeview.ui.screens._hints import hints
 from tapeview.ui.screens._pace import Orders, Pulse
+from tapeview.ui.screens._tabs import InstrumentTabs
 from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
 from tapeview.ui.widgets._panel import Beside, Panel, Stacked
 from tapeview.ui.widgets.card import Card
@@ -125,6 +126,7 @@ class TradeScreen(Screen[None]):
         """Truth line, timeline, panels side by side, the bottom line."""
         yield TruthLine(id="truth")
         yield Timeline(id="timeline")
+        yield InstrumentTabs(id="tabs")
         with Beside(id="body"):
             yield Ladder(id="ladder")
             yield Tape(id="tape", ruled=True)
@@ -214,6 +216,8 @@ class TradeScreen(Screen[None]):
         self._window = window
         self.playback.coalesced = self._pulse.coalesced
         self.shown = snapshot = self.playback.snapshot(window)
+        if (len(snapshot.status.instruments) > 1) != self.has_class("several"):
+            self.toggle_class("several")
         self._make_room()
         for panel in self.panels:
             panel.show(snapshot)
@@ -346,6 +350,10 @@ class TradeScreen(Screen[None]):
         else:
             self.say(f"bookmark {self.bookmarks.number(target)} of {len(self.bookmarks)}")
             self._later(self.playback.seek, target)
+
+    def on_instrument_tabs_chosen(self, event: InstrumentTabs.Chosen) -> None:
+        """Show the instrument that was clicked."""
+        self.action_instrument(event.number)
 
     def on_timeline_seek(self, event: Timeline.Seek) -> None:
         """Go to the time that was clicked."""

@@ -167,13 +167,7 @@ def _warm(run):
 
 
 def test_an_edited_kernel_is_never_served_from_a_stale_cache(tmp_path):
-    package = tmp_path / "tapeview" / "engine"
-    package.mkdir(parents=True)
-    (tmp_path / "tapeview" / "__init__.py").touch()
-    (package / "__init__.py").touch()
-    shutil.copy(ROOT / "tapeview/engine/_jit.py", package)
-    (package / "inner.py").write_text(TOY)
-    (package / "outer.py").write_text(OUTER)
+    package = toys(tmp_path)
     code = """
 from tapeview.engine import _jit, outer
 assert _jit.warm()
@@ -187,16 +181,51 @@ print(_jit.call(outer.outer, 5), _jit.call_plain(outer.outer, 5), _jit.twin(oute
     assert python(code, tmp_path, TAPEVIEW_CACHE=cache)[:5] == "50 50"
 
 
-def test_an_unwritable_cache_only_costs_time(tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    package = tmp_path / "tapeview" / "engine"
+def toys(folder: Path) -> Path:
+    """A small package of kernels beside a copy of the compiling module."""
+    package = folder / "tapeview" / "engine"
     package.mkdir(parents=True)
-    (tmp_path / "tapeview" / "__init__.py").touch()
-    (package / "__init__.py").touch()
+    (folder / "tapeview" / "__init__.py").touch()
+    (package / "__init__.py").write_text("from tapeview.engine import outer\nfrom tapeview.engine._jit import warm\n")
     shutil.copy(ROOT / "tapeview/engine/_jit.py", package)
     (package / "inner.py").write_text(TOY)
     (package / "outer.py").write_text(OUTER)
+    return package
+
+
+def test_compiling_in_the_background_fills_the_cache_in_a_child_and_then_loads(tmp_path):
+    toys(tmp_path)
+    code = """
+import sys
+from tapeview.engine import _jit, outer
+before = _jit.call(outer.outer, 5), _jit.ready(), "numba" in sys.modules
+said = []
+_jit.start_background(said.append).join()
+hits = sum(_jit.twin(outer.outer).stats.cache_hits.values())
+print(before, said, _jit.call(outer.outer, 5), _jit.ready(), hits, repr(_jit.failure()))
+"""
+    want = "(30, False, False) [True] 30 True 1 ''"
+    assert python(code, tmp_path, TAPEVIEW_CACHE=str(tmp_path / "cache")) == want
+    assert list((tmp_path / "cache").rglob("complete"))
+
+
+def test_a_compiler_that_fails_leaves_plain_python_and_says_why(tmp_path):
+    package = toys(tmp_path)
+    (package / "inner.py").write_text(TOY.replace("x + 10", "undefined_name + x if x > 99 else x + 10"))
+    code = """
+from tapeview.engine import _jit, outer
+said = []
+_jit.start_background(said.append).join()
+print(said, _jit.ready(), _jit.call(outer.outer, 5), _jit.failure())
+"""
+    said = python(code, tmp_path, TAPEVIEW_CACHE=str(tmp_path / "cache"))
+    assert said.startswith("[False] False 30 kernels could not be compiled, plain Python goes on")
+
+
+def test_an_unwritable_cache_only_costs_time(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    toys(tmp_path)
     code = "from tapeview.engine import _jit, outer\nprint(_jit.warm(), _jit.call(outer.outer, 5))"
     assert python(code, tmp_path, TAPEVIEW_CACHE=str(blocked)) == "True 30"
 

@@ -9,6 +9,7 @@ from feeds.events import CLOCK, LAST, TRADE
 from tapeview import bundled
 from tapeview.config import Config, ScreenSettings
 from tapeview.session import Session
+from tapeview.ui.screens._tabs import InstrumentTabs
 from tapeview.ui.screens.help import HelpScreen
 from tapeview.ui.screens.trade import PANELS, TradeScreen
 from tapeview.ui.widgets._panel import Panel
@@ -18,7 +19,7 @@ from tapeview.ui.widgets.meters import Meters
 from tapeview.ui.widgets.tape import Tape
 from tapeview.ui.widgets.timeline import Timeline
 from tapeview.ui.widgets.vwap import Chart
-from tests.kit.trade import SESSION, record, row_of
+from tests.kit.trade import OPENING, SESSION, record, row_of
 
 EVENTS = script.events(SESSION)
 ENDS = EVENTS["seq"][(EVENTS["marks"] & LAST != 0) & (EVENTS["kind"] != CLOCK)]
@@ -379,6 +380,27 @@ async def test_alt_and_a_number_show_another_instrument(trade, tmp_path):
         assert desk.shown.status.instrument == "cme:MNQ"
         await desk.press("alt+1")
         assert desk.shown.status.instrument == "cme:ONE"
+        line = desk.text().splitlines()[2]
+        assert "▸1 ONE" in line
+        assert " 2 MNQ" in line
+        await desk.pilot.click(InstrumentTabs, offset=(line.index("MNQ"), 0))
+        await desk.frame()
+        assert desk.shown.status.instrument == "cme:MNQ"
+        assert "▸2 MNQ" in desk.text().splitlines()[2]
+
+
+async def test_the_event_rate_of_one_instrument_is_not_counted_against_anothers(trade, tmp_path):
+    busy, calm = record(tmp_path, symbol="BUSY"), record(tmp_path, OPENING + " ~60000 +401:1", symbol="CALM")
+    async with trade(addresses=[busy, calm], at="+40s") as desk:
+        for key in ("full_stop", "full_stop", "full_stop", "alt+2"):
+            await desk.press(key)
+        assert desk.shown.status.instrument == "cme:CALM"
+        assert desk.shown.status.events_per_s >= 0
+
+
+async def test_one_instrument_needs_no_tabs(trade):
+    async with trade() as desk:
+        assert InstrumentTabs not in {type(panel) for panel in desk.screen.panels}
 
 
 async def test_a_click_on_the_timeline_goes_there(trade):
