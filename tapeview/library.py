@@ -77,7 +77,8 @@ class Growing(Source):
     def _look(self) -> Recording | None:
         finished = self._child.poll() is not None
         if self._child.returncode not in (None, 0) and not self._failure:
-            error = self._child.stderr.read().decode(errors="replace") if self._child.stderr and not self._closed else ""
+            pipe = None if self._closed else self._child.stderr
+            error = pipe.read().decode(errors="replace") if pipe else ""
             lines = [line.removeprefix("tapeview: ") for line in error.strip().splitlines()]
             self._failure = lines[-1] if lines else f"{self.info.address}: could not be read"
         if self._failure:

@@ -19,7 +19,7 @@ from tapeview.engine.book_view import BookView
 from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
 
-PIECE: Final = 8192
+PIECE: Final = 4096
 """Rows applied at a time: a frame of that length stays in the processor's cache, and small in memory."""
 
 
