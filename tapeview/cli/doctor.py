@@ -82,7 +82,8 @@ def _terminal() -> list[Finding]:
 
 
 def _kernels() -> list[Finding]:
-    from tapeview.engine._jit import cache_folder, failure, wanted
+    from tapeview.engine import failure, wanted  # brings every kernel's module, which the cache is named by
+    from tapeview.engine._jit import cache_folder
 
     if not wanted():
         return [Finding("kernels", "note", "TAPEVIEW_JIT=0: plain Python, some 500 times slower")]

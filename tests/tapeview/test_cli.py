@@ -238,3 +238,13 @@ print(sorted({"numpy", "polars", "textual", "numba"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines()[1] == "[]"
+
+
+def test_doctor_finds_the_kernels_that_a_command_compiled(capsys, session):
+    if os.environ.get("TAPEVIEW_JIT") == "0":
+        pytest.skip("kernels are switched off")
+    run(capsys, "stats", session)
+    words = [sys.executable, "-m", "tapeview", "doctor", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    kernels = next(f for f in json.loads(done.stdout)["findings"] if f["what"] == "kernels")
+    assert kernels["state"] == "ok"
