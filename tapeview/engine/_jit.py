@@ -216,7 +216,7 @@ def cache_folder() -> Path:
 def warm(progress: Callable[[str], None] | None = None) -> bool:
     """Compile every kernel, or load it from the cache, before returning; give whether kernels now run compiled.
 
-    Takes some 10 s the first time on a machine and a few tenths of a second after. Does nothing under TAPEVIEW_JIT=0.
+    Takes some 15 s the first time on a machine and a few tenths of a second after. Does nothing under TAPEVIEW_JIT=0.
     """
     global _failure
     if not wanted():
@@ -363,6 +363,8 @@ def _plain(array: np.ndarray[Any, Any]) -> Any:
         return array.data
     if any(array.dtype[name].subdtype for name in array.dtype.names):
         return _Record(array)
+    if not array.flags.writeable and not array[array.dtype.names[0]].flags.aligned:
+        array = array.copy()  # a memory view reads aligned fields only
     return _Rows(array)
 
 

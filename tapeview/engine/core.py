@@ -50,7 +50,7 @@ from tapeview.engine.tables import bar_row
 from tapeview.engine.tape import count_bar, expire, pace_step, record_trade
 from tapeview.engine.vwap import start_anchor
 
-_ODD = OFF_GRID | OFF_LOT | SNAPSHOT
+_ODD = OFF_GRID | OFF_LOT | SNAPSHOT | BAD_TIME | CHECKED | SUSPECT
 _DAY = 86_400_000_000_000
 _WARM_NS = 5_000_000_000
 _WARM_MESSAGES = 3
@@ -89,9 +89,9 @@ def enter(s: Any, phase: int, why: int) -> None:
 
 
 @inlined
-def end_message(s: Any, marks: int) -> None:
-    """Judge the book at the end of a venue message."""
-    if s.in_message != 0:
+def end_message(s: Any, marks: int, told: int) -> None:
+    """Judge the book at the end of a venue message; `told` says whether its last row told of the book."""
+    if told != 0 or s.in_message != 0:
         s.in_message = 0
         s.silent = 0
         if s.phase == S_LIVE:
@@ -249,13 +249,12 @@ def take_book(s: Any, event: Any) -> int:
 
 @inlined
 def take_level(s: Any, event: Any) -> int:
-    """Apply a BOOK row on both grids, not of a snapshot; give 0 where it is refused."""
+    """Apply a BOOK row on both grids, not of a snapshot; give the lots that were there, -1 where it is refused."""
     lots = event.lots
     tick = event.tick
     side = event.side
     if lots < 0 or lots > LOTS_LIMIT or side * side != 1 or tick <= -PRICE_LIMIT or tick >= PRICE_LIMIT:
-        s.row_was = 0
-        return 0
+        return -1
     s.venue_seq = event.ref if event.ref != NONE else s.venue_seq
     count = event.aux if event.aux > 0 and event.aux < 2**31 else 0
     b = (1 - side) >> 1
@@ -267,10 +266,9 @@ def take_level(s: Any, event: Any) -> int:
             settle_after(s, b, key, was, lots)
     else:
         was = set_level(s, b, key, s.zero, lots, count, s.none)
-    s.row_was = was
     if was == 0 and lots == 0:
         s.n_unknown_levels += 1
-    return 1
+    return was
 
 
 @inlined
@@ -312,10 +310,12 @@ def take_trade(
 
 
 @inlined
-def write_row(s: Any, event: Any, row: Any, kind: int) -> None:
+def write_row(
+    s: Any, event: Any, row: Any, kind: int, tick: int, lots: int, was: int, side: int, order_was: int, executed: int,
+    refill: int, place: int,
+) -> None:  # fmt: skip
     """Write the facts of one event."""
-    row.seq, row.recv_ns = event.seq, event.recv_ns
-    row.tick, row.lots, row.was = s.row_tick, s.row_lots, s.row_was
+    row.seq, row.recv_ns, row.tick, row.lots, row.was = event.seq, event.recv_ns, tick, lots, was
     bid, ask = s.best[0], s.best[1]
     row.bid = NONE if bid == NO_KEY else bid
     row.ask = NONE if ask == NO_KEY else (-ask if s.best_frac[1] == 0 else -ask - 1)
@@ -325,15 +325,15 @@ def write_row(s: Any, event: Any, row: Any, kind: int) -> None:
     sold, bought = s.flow_lots[0], s.flow_lots[2]
     row.volume, row.delta = sold + s.flow_lots[1] + bought, bought - sold
     row.vwap_t16, row.sigma_t16 = s.vwap_t16, s.sigma_t16
-    row.order_was, row.executed, row.refill = s.row_order_was, s.row_executed, s.row_refill
+    row.order_was, row.executed, row.refill = order_was, executed, refill
     row.epoch, row.bid_orders, row.ask_orders = s.epoch, s.best_orders[0], s.best_orders[1]
     row.bid_wall_ticks, row.ask_wall_ticks = bid - s.wall_key[0], ask - s.wall_key[1]
-    row.marks, row.kind, row.side = event.marks, kind, s.row_side
+    row.marks, row.kind, row.side = event.marks, kind, side
     state = state_now(s)
     row.state = state
     warm = state == S_LIVE and s.updates >= _WARM_MESSAGES and s.now_ns - s.live_since_ns >= _WARM_NS
     row.warm = 1 if warm else 0
-    row.place = s.row_place
+    row.place = place
     traded = kind == TRADE
     row.lean = s.lean if traded else 0
     row.print = 255 if not traded else (event.aux if event.aux >= 0 and event.aux <= OTHER else OTHER)
@@ -374,60 +374,80 @@ def take_rare(s: Any, event: Any, kind: int) -> None:
         take_clear(s, event)
 
 
+@inlined
+def take_other(s: Any, event: Any, kind: int) -> int:
+    """Apply any row but a plain BOOK row; give its kind for the frame, 0 where it is refused."""
+    marks = event.marks
+    if marks & (BAD_TIME | CHECKED | SUSPECT) != 0:
+        count_marks(s, marks)
+    s.row_tick, s.row_lots, s.row_was, s.row_side = event.tick, event.lots, 0, event.side
+    s.row_order_was, s.row_executed, s.row_refill, s.row_place = 0, 0, 0, 0
+    done = 1
+    if kind == TRADE:
+        done = take_trade(s, event)
+    elif kind < TRADE:
+        s.in_message = 1
+        done = take_book(s, event)
+    else:
+        take_rare(s, event, kind)
+    if marks & LAST != 0 and event.inst != EVERY:
+        end_message(s, marks, s.zero)
+    if done == 0:
+        s.n_bad_rows += 1
+        return 0
+    return kind
+
+
 @kernel
 def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touches: Any, near: Any) -> int:
-    """Apply events from `start`; give the place where it stopped, the end unless `need` says what is missing.
-
-    The three indices have room for one row more than there are events.
-    """
+    """Apply events from `start`; give the place where it stopped, the end unless `need` says what is missing."""
     s = state[0]
+    inst = s.inst
     for i in range(start, len(events)):
         if s.need != 0:
             return i
         event = events[i]
-        s.seq = event.seq
+        row = frame[i]
         kind = event.kind
-        if s.inst >= 0 and event.inst not in (s.inst, EVERY):
-            kind = 0
+        s.seq = event.seq
+        if kind == 0 or (inst >= 0 and event.inst not in (inst, EVERY)):
+            zero = s.zero
+            write_row(s, event, row, zero, event.tick, event.lots, zero, event.side, zero, zero, zero, zero)
+            continue
+        s.events += 1
+        s.recv_ns = event.recv_ns
+        if event.recv_ns > s.now_ns and event.recv_ns < TIME_LIMIT:
+            s.now_ns = event.recv_ns
+            if event.recv_ns >= s.day_end_ns:
+                pass_time(s, event.recv_ns)
+        if event.exch_ns != NONE:
+            s.exch_ns = event.exch_ns
         s.flag = 0
-        s.row_tick, s.row_lots, s.row_was, s.row_side = event.tick, event.lots, 0, event.side
-        s.row_order_was, s.row_executed, s.row_refill, s.row_place = 0, 0, 0, 0
-        if kind != 0:
-            s.events += 1
-            s.recv_ns = event.recv_ns
-            if event.recv_ns > s.now_ns and event.recv_ns < TIME_LIMIT:
-                s.now_ns = event.recv_ns
-                if event.recv_ns >= s.day_end_ns:
-                    pass_time(s, event.recv_ns)
-            if event.exch_ns != NONE:
-                s.exch_ns = event.exch_ns
-            marks = event.marks
-            if marks & (BAD_TIME | CHECKED | SUSPECT) != 0:
-                count_marks(s, marks)
-            done = 1
-            if kind == BOOK and marks & _ODD == 0:
-                s.in_message = 1
-                done = take_level(s, event)
-            elif kind == TRADE:
-                done = take_trade(s, event)
-                trades[s.seen[0]] = i
-                s.seen[0] += done
-            elif kind < TRADE:
-                s.in_message = 1
-                done = take_book(s, event)
-            else:
-                take_rare(s, event, kind)
-            if done == 0:
+        if kind == BOOK and event.marks & _ODD == 0:
+            was = take_level(s, event)
+            if was < 0:
                 s.n_bad_rows += 1
                 kind = 0
-            if marks & LAST != 0 and event.inst != EVERY:
-                end_message(s, marks)
-            if s.flag != 0:
-                if s.flag & TOUCH != 0:
-                    touches[s.seen[1]] = i
-                    s.seen[1] += 1
-                if s.flag & NEAR != 0:
-                    near[s.seen[2]] = i
-                    s.seen[2] += 1
-        write_row(s, event, frame[i], kind)
+                was = 0
+            if event.marks & LAST != 0:
+                end_message(s, event.marks, 1)
+            else:
+                s.in_message = 1
+            write_row(s, event, row, kind, event.tick, event.lots, was, event.side, 0, 0, 0, 0)
+        else:
+            kind = take_other(s, event, kind)
+            if kind == TRADE:
+                trades[s.seen[0]] = i
+                s.seen[0] += 1
+            write_row(
+                s, event, row, kind, s.row_tick, s.row_lots, s.row_was, s.row_side, s.row_order_was, s.row_executed,
+                s.row_refill, s.row_place,
+            )  # fmt: skip
+        if s.flag != 0:
+            if s.flag & TOUCH != 0:
+                touches[s.seen[1]] = i
+                s.seen[1] += 1
+            if s.flag & NEAR != 0:
+                near[s.seen[2]] = i
+                s.seen[2] += 1
     return len(events)

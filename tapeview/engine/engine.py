@@ -169,7 +169,7 @@ class Engine:
         if slot is None or not 2 <= slot < ANCHORS:
             raise ValueError(f"no free slot for anchor {name!r}: {ANCHORS - 2} user anchors at most")
         self._names[slot] = name
-        _jit.call(vwap.anchor_here, self._memory.state, slot, int(self._memory.state["now_ns"][0]))
+        _jit.call(vwap.anchor_here, self._memory.state, slot, self._one("now_ns") or NONE)
         return slot
 
     def drop_anchor(self, slot: int) -> None:

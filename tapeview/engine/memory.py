@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ class Memory:
         self.put("ring", np.zeros(RING, PRINT))
         self.put("merged", np.zeros(MERGED, PRINT))
         self.put("bar", np.zeros(SECOND_BARS + MINUTE_BARS, BAR))
+
+    def __reduce__(self) -> NoReturn:
+        # The record holds addresses of this object's own tables: a copy of it would write into them.
+        raise TypeError("an engine is copied by save and load")
 
     def put(self, name: str, table: NDArray[Any]) -> NDArray[Any]:
         """Make an array the table of that name; give the one it replaces (itself the first time)."""

@@ -83,6 +83,49 @@ def test_a_walk_of_many_windows_moves_the_window_and_loses_nothing():
     ]
 
 
+@pytest.mark.parametrize(("spacing", "levels"), [(1, 40), (70, 12), (97, 300), (5000, 8)])
+def test_the_next_level_is_found_however_far_it_is(spacing, levels):
+    """Mostly deletes of the best levels, so that the search crosses cells, words and groups that were emptied."""
+    rng = np.random.default_rng(spacing)
+    engine, naive = Engine(INSTRUMENT), NaiveBook(instrument=INSTRUMENT)
+    for _ in range(250):
+        held = {side: [price // FINE for price, _, _ in naive.levels(side)] for side in (BID, ASK)}
+        ops = []
+        for side in (BID, ASK):
+            ticks = (1000 + side * spacing * rng.integers(-levels, 0, 4)).tolist()
+            ops += [(BOOK, side, tick, int(rng.integers(1, 9)), NONE, 0, LAST) for tick in ticks]
+            gone = held[side][: int(rng.integers(0, 5))] + held[side][-1:]
+            ops += [(BOOK, side, tick, 0, NONE, 0, LAST) for tick in gone]
+        rows = table([ops[n] for n in rng.permutation(len(ops))])
+        for n in range(len(rows)):
+            engine.apply(rows[n : n + 1])
+            naive.apply(rows[n : n + 1])
+            for side, best in ((BID, engine.book.best_bid), (ASK, engine.book.best_ask)):
+                want = naive.levels(side)
+                assert best == (want[0][0] // FINE if want else None)
+        compare(engine, naive)
+
+
+def test_levels_between_ticks_are_in_the_order_of_their_exact_prices():
+    rng = np.random.default_rng(3)
+    engine, naive = Engine(INSTRUMENT), NaiveBook(instrument=INSTRUMENT)
+    for _ in range(400):
+        ops = []
+        for side in (BID, ASK):
+            held = [price for price, _, _ in naive.levels(side)]
+            for fine in (1000 * FINE - side * rng.integers(0, 12, 2) * (FINE // 4)).tolist():
+                off = fine % FINE != 0
+                tick = fine if off else fine // FINE
+                ops.append((BOOK, side, tick, int(rng.integers(1, 9)), NONE, 0, LAST | (OFF_GRID if off else 0)))
+            for fine in held[: int(rng.integers(0, 4))]:
+                off = fine % FINE != 0
+                ops.append((BOOK, side, fine if off else fine // FINE, 0, NONE, 0, LAST | (OFF_GRID if off else 0)))
+        rows = table([ops[n] for n in rng.permutation(len(ops))])
+        for n in range(len(rows)):
+            engine.apply(rows[n : n + 1])
+            compare(engine, naive.apply(rows[n : n + 1]))
+
+
 def test_thousands_of_levels_beyond_the_window_are_kept():
     rng = np.random.default_rng(5)
     ticks = rng.integers(-(2**50), 2**50, 5000).tolist()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import msgspec
 import numpy as np
 import pytest
@@ -88,6 +91,16 @@ def test_a_blob_of_other_settings_is_refused():
         Engine.load(INSTRUMENT, EngineSettings(merge_ms=2), blob)
 
 
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_an_engine_is_copied_by_saving_and_loading_only(way):
+    """Its record holds addresses, so that a plain copy would write into the first one's tables."""
+    with pytest.raises(TypeError, match="save and load"):
+        way(Engine(INSTRUMENT)._memory)
+    if way is not copy.copy:
+        with pytest.raises(TypeError, match="save and load"):
+            way(Engine(INSTRUMENT))
+
+
 def test_only_event_rows_are_taken():
     with pytest.raises(TypeError, match="EVENT"):
         Engine(INSTRUMENT).apply(np.zeros(3))
@@ -106,6 +119,18 @@ def test_batches_may_be_empty_read_only_or_strided():
         got.apply(rows[:0])
         got.apply(batch)
         assert got.digest() == want.digest()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_batch_may_lie_at_any_address(compiled, request):
+    if not compiled:
+        request.getfixturevalue("plain")
+    rows = script.events("[ b100:5 a101:2 ] +101:1 b99:3")
+    crooked = np.frombuffer(b"odd" + rows.tobytes(), rows.dtype, offset=3)
+    one, two = Engine(INSTRUMENT), Engine(INSTRUMENT)
+    one.apply(rows)
+    two.apply(crooked)
+    assert one.digest() == two.digest()
 
 
 def test_places_in_the_stream_are_unknown_before_the_first_event():
