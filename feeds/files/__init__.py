@@ -37,4 +37,5 @@ def reader_for(path: Path, options: OpenOptions) -> type[Reader]:
     for reader in known.values():
         if reader.recognises(path, head):
             return reader
-    raise BadInput(f"{path}: format", head[:40].decode("ascii", "replace") if head else None, "one of " + ", ".join(known) + ", or --format NAME")
+    beginning = head[:40].decode("ascii", "replace") if head else None
+    raise BadInput(f"{path}: format", beginning, "one of " + ", ".join(known) + ", or --format NAME")

@@ -215,6 +215,14 @@ def test_meters_and_recent_volume_equal_a_recount_at_every_look(per_second):
             assert got.tolist() == want.tolist()
 
 
+def test_a_print_leaves_a_meter_when_it_is_exactly_that_old():
+    engine = Engine(INSTRUMENT)
+    engine.apply(script.events("!live +100:1 ~4999 -100:2"))
+    assert tuple(engine.tape.meter(5)) == (1, 2, 2, 0)
+    engine.apply(script.events("~1 ?100:4", start_ns=int(engine.recv_ns)))
+    assert tuple(engine.tape.meter(5)) == (0, 2, 2, 4)
+
+
 def test_a_minute_of_more_prints_than_there_was_room_for_is_counted_whole():
     n = 30_000
     rows = table([trade(1 if k % 3 else -1, 100 + k % 2, 1 + k % 4) for k in range(n)], 1_000_000)
