@@ -299,7 +299,8 @@ for text in paths:
         print("refused", str(error)[:200])
 # ru_maxrss is inherited from the process that started this one, the kernel's mark of this program is not.
 status = Path("/proc/self/status")
-mark = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")] if status.exists() else []
+told = status.read_text().splitlines() if status.exists() else []
+mark = [line.split()[1] for line in told if line.startswith("VmHWM")]
 print(mark[0] if mark else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
