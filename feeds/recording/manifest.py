@@ -14,7 +14,7 @@ from feeds.instruments import Instrument
 from feeds.recording.storage import Storage, replace_file
 
 FORMAT: Final = "tapeview-recording"
-VERSION: Final = 1
+VERSION: Final = 2
 NAME: Final = "manifest.json"
 _BLANK: Final = "0" * 64
 _CHECK: Final = re.compile(rb'\n "check": "([0-9a-f]{64})"\n\}\n\Z')

@@ -4,16 +4,19 @@ Columns, in the order of the rows. Of the first four each recording uses the for
 
 column                          | meaning
 --------------------------------|-----------------------------------------------------------------------------------
-recv_ns or recv_step            | the field, or its difference from the row before (the first row's from 0)
+recv_ns or recv_step            | the field, or its difference from the row before (the first row's 0) above recv_base
 exch_ns, exch_step or lag_ns    | the same, or recv_ns - exch_ns
 ref or ref_step                 | as recv
 aux or aux_step                 | the field; in aux_step, rows of the order kinds (2 to 5) differ from the last such
+recv_base, exch_base, ref_base  | the part's first value, on every row, where the column is one of differences
 tick, lots, inst, kind, side, marks | as in feeds.events
-unknown                         | bit set: 1 exch_ns, 2 ref, 4 aux is NONE; their columns then repeat the value before
+unknown                         | bit set: 1 exch_ns, 2 ref, 4 aux is NONE; their columns then repeat the value before,
+                                | or the first known one at the part's beginning
 
-Differences wrap at 64 bits; `cum_sum` over a part gives the fields back, and `feeds.recording.scan` does so with
-polars. Rows of the keyframe, marked KEYFRAME, come first. `seq` is not stored: the part's metadata has the
-`first_seq` of the rows after the keyframe, and the keyframe's rows have the seq before it.
+The wide columns are 32 bits where a part's values fit, else 64. Differences wrap at 64 bits; `cum_sum` over a part,
+cast to 64 bits before, gives the fields back, and `feeds.recording.scan` does so with polars. Rows of the keyframe,
+marked KEYFRAME, come first. `seq` is not stored: the part's metadata has the `first_seq` of the rows after the
+keyframe, and the keyframe's rows have the seq before it.
 """
 
 from __future__ import annotations
@@ -26,14 +29,17 @@ import msgspec
 import numpy as np
 
 from feeds.errors import BadInput
-from feeds.events import ADD, EVENT, FILL, NONE, Events
+from feeds.events import ADD, FILL, NONE, Events
 from feeds.recording.columns import Column, assemble
 
 FOLDER: Final = "events"
-VERSION: Final = 1
+VERSION: Final = 2
 _KEY: Final = "tapeview"
 _PLAIN: Final = ("tick", "lots", "inst", "kind", "side", "marks")
 _UNKNOWN: Final = {"exch_ns": 1, "ref": 2, "aux": 4}
+_BASES: Final = {"recv_step": "recv_base", "exch_step": "exch_base", "ref_step": "ref_base"}
+_UNPACKING: Final = 0.05
+"""Bytes of file that one byte unpacked is worth, when a form is chosen."""
 _FORMS: Final = (("recv_ns", "recv_step"), ("exch_ns", "exch_step", "lag_ns"), ("ref", "ref_step"), ("aux", "aux_step"))
 
 
@@ -62,8 +68,8 @@ def encode_part(
         plain[field] = _fill(plain[field], unknown, bit)
     if forms is None:
         forms = tuple(_smallest(plain, choices, level) for choices in _FORMS)
-    columns = {form: _encode(plain, form) for form in forms}
-    columns |= {field: plain[field] for field in _PLAIN}
+    columns = _stored(plain, forms)
+    columns |= {field: _narrow(plain[field]) for field in _PLAIN}
     columns["unknown"] = unknown
     head = PartHead(first_seq=first_seq, keyframe=keyframe)
     return _parquet(pl.DataFrame(columns), level, {_KEY: msgspec.json.encode(head).decode()}), forms
@@ -88,37 +94,62 @@ def _fill(column: Column, unknown: Column, bit: int) -> Column:
     if not len(none):
         return column
     unknown[none] |= np.uint8(bit)
-    # Each run of unknowns takes the value before its first; at the very beginning there is none, and 0 is taken.
+    if len(none) == len(column):
+        return np.zeros_like(column)
+    # Each run of unknowns takes the value before its first; at the very beginning there is none, and the first known
+    # value is taken: differences stay small.
     begins = np.diff(none, prepend=none[0] - 2) != 1
     before = (none[begins] - 1)[np.cumsum(begins) - 1]
     filled = column.copy()
-    filled[none] = np.where(before >= 0, column[before], 0)
+    filled[none] = np.where(before >= 0, column[before], column[np.argmax(column != NONE)])
     return filled
 
 
 def _smallest(plain: dict[str, Column], choices: tuple[str, ...], level: int) -> str:
     import polars as pl
 
-    sizes = [len(_parquet(pl.DataFrame({form: _encode(plain, form)}), level)) for form in choices]
-    sizes[0] = int(sizes[0] * 0.95)  # a field as it is reads more easily
-    return choices[sizes.index(min(sizes))]
+    # Half of what is to be unpacked weighs too: reading takes as long as its bytes are many.
+    costs = []
+    for form in choices:
+        columns = _stored(plain, (form,))
+        whole = sum(column.nbytes for name, column in columns.items() if not name.endswith("_base"))
+        costs.append(len(_parquet(pl.DataFrame(columns), level)) + whole * _UNPACKING)
+    return choices[costs.index(min(costs))]
 
 
-def _difference(column: Column) -> Column:
-    return np.diff(column, prepend=np.int64(0))
+def _stored(plain: dict[str, Column], forms: tuple[str, ...]) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for form in forms:
+        field = _field(form)
+        if form in _BASES:
+            column = plain[field]
+            first = column[:1]
+            columns[_BASES[form]] = np.full(len(column), first[0] if len(first) else 0)
+            columns[form] = _narrow(np.diff(column, prepend=first))
+        elif form == "lag_ns":
+            columns[form] = _narrow(plain["recv_ns"] - plain["exch_ns"])
+        elif form == "aux_step":
+            column = plain["aux"].copy()
+            orders = _orders(plain["kind"])
+            column[orders] = np.diff(column[orders], prepend=np.int64(0))
+            columns[form] = _narrow(column)
+        else:
+            columns[form] = _narrow(plain[field])
+    return columns
 
 
-def _encode(plain: dict[str, Column], form: str) -> Column:
-    if form == "lag_ns":
-        return plain["recv_ns"] - plain["exch_ns"]
-    if form == "aux_step":
-        column = plain["aux"].copy()
-        orders = _orders(plain["kind"])
-        column[orders] = _difference(column[orders])
-        return column
+def _field(form: str) -> str:
     if form.endswith("_step"):
-        return _difference(plain["ref" if form == "ref_step" else form.removesuffix("step") + "ns"])
-    return plain[form]
+        stem = form.removesuffix("_step")
+        return stem if stem in ("ref", "aux") else stem + "_ns"
+    return form
+
+
+def _narrow(column: Column) -> Column:
+    if column.dtype != np.int64 or not len(column):
+        return column
+    limits = np.iinfo(np.int32)
+    return column.astype(np.int32) if column.min() >= limits.min and column.max() <= limits.max else column
 
 
 def _orders(kind: Column) -> Column:
@@ -143,8 +174,8 @@ def decode_part(data: bytes | str, place: str) -> tuple[Events, PartHead]:
         head = msgspec.json.decode(text, type=PartHead)
     except msgspec.DecodeError:
         raise BadInput(f"{place}: metadata", text, "the head of a part of events") from None
-    if head.version != VERSION:
-        raise BadInput(f"{place}: version", head.version, f"version {VERSION}: a newer tapeview wrote this part")
+    if head.version > VERSION:
+        raise BadInput(f"{place}: version", head.version, f"at most {VERSION}: a newer tapeview wrote this part")
     return _decode(frame, head, place), head
 
 
@@ -152,14 +183,14 @@ def _decode(frame: Any, head: PartHead, place: str) -> Events:
     column: dict[str, Column] = {}
     try:
         for name in frame.columns:
-            want = np.dtype(np.int64) if name not in _SMALL else _SMALL[name]
+            kinds = _SMALL.get(name, ("Int32", "Int64"))
             series = frame[name]
-            if series.null_count() or str(series.dtype).lower() != str(want):
-                raise BadInput(f"{place}: column {name}", str(series.dtype), f"{want} without nulls")
+            if series.null_count() or str(series.dtype) not in kinds:
+                raise BadInput(f"{place}: column {name}", str(series.dtype), f"{' or '.join(kinds)} without nulls")
             column[name] = series.to_numpy()
-        recv = column["recv_ns"] if "recv_ns" in column else np.cumsum(column["recv_step"])
+        recv = _summed(column, "recv_step") if "recv_step" in column else column["recv_ns"]
         fields = {"recv_ns": recv, "exch_ns": _exch(column, recv)}
-        fields["ref"] = column["ref"] if "ref" in column else np.cumsum(column["ref_step"])
+        fields["ref"] = _summed(column, "ref_step") if "ref_step" in column else column["ref"]
         fields["aux"] = _aux(column)
         fields |= {name: column[name] for name in _PLAIN}
         unknown = column["unknown"]
@@ -169,8 +200,8 @@ def _decode(frame: Any, head: PartHead, place: str) -> Events:
         for field, bit in _UNKNOWN.items():
             none = (unknown & np.uint8(bit)) != 0
             if none.any():
-                if not fields[field].flags.writeable:
-                    fields[field] = fields[field].copy()
+                if fields[field].dtype != np.int64 or not fields[field].flags.writeable:
+                    fields[field] = fields[field].astype(np.int64)
                 np.putmask(fields[field], none, NONE)
     count = len(frame)
     fields["seq"] = np.arange(head.first_seq - head.keyframe, head.first_seq - head.keyframe + count)
@@ -179,19 +210,28 @@ def _decode(frame: Any, head: PartHead, place: str) -> Events:
     return assemble(fields, count)
 
 
-_SMALL: Final = {name: EVENT[name] for name in ("inst", "kind", "side", "marks")} | {"unknown": np.dtype(np.uint8)}
+_SMALL: Final = {
+    "inst": ("UInt32",), "kind": ("UInt8",), "side": ("Int8",), "marks": ("UInt16",), "unknown": ("UInt8",),
+}  # fmt: skip
 
 
 def _exch(column: dict[str, Column], recv: Column) -> Column:
     if "lag_ns" in column:
         return np.asarray(recv - column["lag_ns"])
-    return column["exch_ns"] if "exch_ns" in column else np.cumsum(column["exch_step"])
+    return _summed(column, "exch_step") if "exch_step" in column else column["exch_ns"]
+
+
+def _summed(column: dict[str, Column], form: str) -> Column:
+    total = np.cumsum(column[form], dtype=np.int64)
+    if _BASES[form] in column:  # in version 1 the first row's difference is that from 0
+        total += column[_BASES[form]]
+    return total
 
 
 def _aux(column: dict[str, Column]) -> Column:
     if "aux" in column:
         return column["aux"]
-    aux = column["aux_step"].copy()
+    aux = column["aux_step"].astype(np.int64)
     orders = _orders(column["kind"])
     aux[orders] = np.cumsum(aux[orders])
     return aux

@@ -194,21 +194,28 @@ def scan(address: Path | str) -> pl.LazyFrame:
     """The events as a polars LazyFrame with every field of EVENT but `seq`, keyframes left out, unknowns null."""
     import polars as pl
 
-    lazy = pl.scan_parquet(f"{address}/{FOLDER}/part-*.parquet", include_file_paths="part")
-    names = lazy.collect_schema().names()
+    files = f"{address}/{FOLDER}/part-*.parquet"
+    # A part's wide columns are narrow where its values fit: the schema of the first part is not that of all.
+    schema = {
+        name: pl.Int64() if kind == pl.Int32 else kind for name, kind in pl.scan_parquet(files).collect_schema().items()
+    }
+    lazy = pl.scan_parquet(
+        files, include_file_paths="part", schema=schema, cast_options=pl.ScanCastOptions(integer_cast="upcast")
+    )
     one = pl.col("kind").is_between(2, 5)
-    fields = []
+    fields: list[pl.Expr] = []
     for field in ("recv_ns", "exch_ns", "ref", "aux"):
-        step = pl.col(field.removesuffix("_ns") + "_step")
-        if field in names:
+        stem = field.removesuffix("_ns")
+        step = pl.col(stem + "_step")
+        base = pl.col(stem + "_base") if stem + "_base" in schema else pl.lit(0)
+        if field in schema:
             value = pl.col(field)
-        elif field == "exch_ns" and "lag_ns" in names:
-            recv = pl.col("recv_ns") if "recv_ns" in names else pl.col("recv_step").cum_sum().over("part")
-            value = recv - pl.col("lag_ns")
+        elif field == "exch_ns" and "lag_ns" in schema:
+            value = fields[0] - pl.col("lag_ns")
         elif field == "aux":
             value = pl.when(one).then(pl.when(one).then(step).otherwise(0).cum_sum().over("part")).otherwise(step)
         else:
-            value = step.cum_sum().over("part")
+            value = base + step.cum_sum().over("part")
         bit = {"exch_ns": 1, "ref": 2, "aux": 4}.get(field)
         known = pl.lit(True) if bit is None else pl.col("unknown") & bit == 0
         fields.append(pl.when(known).then(value).alias(field))

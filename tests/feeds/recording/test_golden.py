@@ -1,6 +1,6 @@
 """A recording of each released format version, kept as it was written, is still read as what it was made from.
 
-`make` wrote the one of version 1; a folder here is never rewritten, a new version gets a new folder.
+`make` wrote them, each in its time; a folder here is never rewritten, a new version gets a new folder.
 """
 
 from __future__ import annotations

@@ -74,7 +74,26 @@ def test_parts_are_parquet_files_anyone_can_read() -> None:
     frame = pl.read_parquet(io.BytesIO(encoded(rows, ("recv_step", "exch_ns", "ref", "aux"))))
     assert frame["tick"].to_numpy().tolist() == rows["tick"].tolist()
     assert frame["lots"].to_numpy().tolist() == rows["lots"].tolist()
-    assert frame["recv_step"].cum_sum().to_numpy().tolist() == rows["recv_ns"].tolist()
+    recv_ns = frame["recv_base"] + frame["recv_step"].cast(pl.Int64).cum_sum()
+    assert recv_ns.to_list() == rows["recv_ns"].tolist()
+
+
+def test_a_column_is_as_narrow_as_its_values_allow() -> None:
+    rows = renumbered(stream(5, 100), 0)
+    rows["recv_ns"] = 1_700_000_000_000_000_000 + np.arange(len(rows)) * 1000
+    rows["tick"] = np.arange(len(rows))
+    forms = ("recv_step", "exch_ns", "ref", "aux")
+    kinds = pl.read_parquet(io.BytesIO(encoded(rows, forms))).schema
+    assert (kinds["recv_step"], kinds["tick"], kinds["exch_ns"]) == (pl.Int32, pl.Int32, pl.Int64)
+    for value in (2**31 - 1, -(2**31)):
+        rows["tick"][7] = value
+        assert pl.read_parquet(io.BytesIO(encoded(rows, forms))).schema["tick"] == pl.Int32
+    for value in (2**31, -(2**31) - 1):
+        rows["tick"][7] = value
+        assert pl.read_parquet(io.BytesIO(encoded(rows, forms))).schema["tick"] == pl.Int64
+    rows["recv_ns"][-1] += 2**31
+    assert pl.read_parquet(io.BytesIO(encoded(rows, forms))).schema["recv_step"] == pl.Int64
+    assert decode_part(encoded(rows, forms), "here")[0].tobytes() == rows.tobytes()
 
 
 def test_other_parquet_files_are_refused_with_the_place() -> None:

@@ -147,6 +147,17 @@ FORMS = (
 )
 
 
+@pytest.mark.parametrize("wide", [10, 60], ids=["in the first part", "in a later part"])
+def test_a_scan_joins_parts_of_different_widths(tmp_path: Path, wide: int) -> None:
+    rows = stream(6, 100)
+    rows["tick"][wide] = 2**40
+    rows["recv_ns"][wide:] += 2**40
+    write_recording(tmp_path / "r", rows, part_rows=50)
+    frame = scan(tmp_path / "r").collect()
+    assert frame["tick"].to_list() == rows["tick"].tolist()
+    assert frame["recv_ns"].to_list() == rows["recv_ns"].tolist()
+
+
 def test_a_time_filter_of_polars_works_on_a_scan(tmp_path: Path) -> None:
     rows = stream(7, 200)
     write_recording(tmp_path / "r", rows)
