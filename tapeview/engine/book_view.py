@@ -63,6 +63,15 @@ class BookView:
         return S_CROSSED if row["is_crossed"] else S_STALE if row["silent"] else S_LIVE
 
     @property
+    def known(self) -> tuple[int | None, int | None]:
+        """(lowest, highest) tick of which the newest snapshot of levels told, None where it has no such end.
+
+        Beyond them only the levels that were named since are known: an empty one may be one that was never named.
+        """
+        bid, ask = (int(key) for key in self._row["told_key"])
+        return None if bid == NO_KEY else bid, None if ask == NO_KEY else -ask
+
+    @property
     def state_name(self) -> str:
         """Validity of the book in a word."""
         return STATUSES[self.state]

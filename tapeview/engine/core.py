@@ -178,6 +178,7 @@ def take_clear(s: Any, event: Any) -> None:
     for b in range(2):
         if (event.side >= 0 and b == 0) or (event.side <= 0 and b == 1):
             clear_side(s, b)
+            s.told_key[b] = NO_KEY
     if event.side == 0:
         wipe_orders(s)
     else:
@@ -235,6 +236,8 @@ def take_book(s: Any, event: Any) -> int:
     s.row_side = side
     if kind == BOOK:
         count = event.aux if event.aux > 0 and event.aux < 2**31 else 0
+        if marks & SNAPSHOT != 0 and (key < s.told_key[b] or s.told_key[b] == NO_KEY):
+            s.told_key[b] = key
         s.row_was = set_level(s, b, key, frac, lots, count, fine_lots)
         if s.row_was == 0 and lots == 0:
             s.n_unknown_levels += 1

@@ -82,7 +82,7 @@ def fresh(instrument: Instrument, settings: EngineSettings, inst: int | None) ->
         "pace_ns", "anchor_ns", "bar_end_ns", "none",
     ):  # fmt: skip
         s[name] = NONE
-    for name in ("top_cell", "top_key", "best", "wall_key"):
+    for name in ("top_cell", "top_key", "best", "wall_key", "told_key"):
         s[name] = NO_KEY
     s["anchor_on"][0] = 1
     s["low_key"] = (-(WINDOW // 2), -(WINDOW // 2) + 1)

@@ -95,6 +95,8 @@ STATE: Final = np.dtype(
         # book: both together
         ("best", "i8", (2,)), ("best_frac", "i8", (2,)), ("best_lots", "i8", (2,)), ("best_orders", "i8", (2,)),
         ("depth", "i8", (2,)), ("wall_key", "i8", (2,)), ("wall_lots", "i8", (2,)),
+        # book: the worst level of the newest snapshot, NO_KEY where no snapshot of levels was given
+        ("told_key", "i8", (2,)),
         # orders
         ("orders_n", "i8"), ("stamp", "i8"), ("orders_seen", "i8"),
         # validity

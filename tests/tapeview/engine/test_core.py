@@ -324,3 +324,16 @@ def test_rows_of_noise_never_crash_or_differ_between_compiled_and_plain(noise, k
 def test_clock_rows_are_written_into_the_frame():
     frame = Engine(INSTRUMENT).apply(script.events("!live ~250 b1:1")).frame
     assert (frame["kind"] == CLOCK).sum() == 2
+
+
+def test_prices_beyond_the_newest_snapshot_are_not_known():
+    engine = Engine(Instrument(venue="test", symbol="X", tick="1"))
+    assert engine.book.known == (None, None)
+    engine.apply(script.events("[ b100:5 b98:1 a101:5 a104:2 ]"))
+    assert engine.book.known == (98, 104)
+    engine.apply(script.events("b90:7 a110:7"))
+    assert engine.book.known == (98, 104)
+    engine.apply(script.events("[ b99:5 a101:5 ]"))
+    assert engine.book.known == (99, 101)
+    engine.apply(script.events("[ o1b98:6 o2a102:2 ]"))
+    assert engine.book.known == (None, None)
