@@ -31,12 +31,8 @@ class Outcome(NamedTuple):
     events: Events
     frame: NDArray[Any]
     """One FRAME row an event."""
-    trades: NDArray[np.int32]
-    """Rows of the frame that are prints."""
-    touches: NDArray[np.int32]
-    """Rows that changed the best bid or ask."""
-    near: NDArray[np.int32]
-    """Rows that changed a level within the watched depth."""
+    news: NDArray[np.uint8]
+    """What each row is news of, IS_ bits of `tapeview.engine.frame`."""
     alerts: tuple[object, ...] = ()
 
 
@@ -170,4 +166,4 @@ def message_ends(batch: Events) -> NDArray[np.intp]:
 
 
 def _named(index: int, outcome: EngineOutcome) -> Outcome:
-    return Outcome(index, outcome.events, outcome.frame, outcome.trades, outcome.touches, outcome.near)
+    return Outcome(index, outcome.events, outcome.frame, outcome.news)

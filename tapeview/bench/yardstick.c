@@ -2,7 +2,7 @@
  *
  * levels_only: a window of levels with a bitmap, best prices after every event.
  * levels_full: that, depth and wall about the touch, tape with merging, volume at price, meters, VWAP sums,
- *              second and minute bars, and one 184-byte row of facts an event.
+ *              second and minute bars, and one 200-byte row of facts an event.
  * orders_only: an open-addressing map of orders feeding the levels. orders_full: that and everything above.
  * No growth, no price off the grid or outside the window, no gaps, no phases: less than the engine does.
  */
@@ -14,7 +14,7 @@
 typedef int64_t i8;
 typedef struct { i8 recv, exch, seq, tick, lots, ref, aux; uint32_t inst; uint8_t kind; int8_t side; uint16_t marks; } event;
 typedef struct {
-    i8 seq, recv, tick, lots, was, bid, ask, bid_lots, ask_lots, bid_depth, ask_depth, bid_wall, ask_wall, volume, delta,
+    i8 seq, recv, tick, lots, was, now, from, bid, ask, bid_lots, ask_lots, bid_depth, ask_depth, bid_wall, ask_wall, volume, delta,
         vwap, sigma, order_was, executed, refill;
     uint32_t epoch, bid_orders, ask_orders;
     uint8_t bid_away, ask_away; uint16_t marks;
@@ -160,7 +160,7 @@ static inline void told(book *s, const event *e) {
 }
 
 static inline void write_row(book *s, const event *e, fact *f, i8 was, i8 tick, i8 lots, int side, i8 order_was, i8 executed, int place) {
-    f->seq = e->seq; f->recv = e->recv; f->tick = tick; f->lots = lots; f->was = was;
+    f->seq = e->seq; f->recv = e->recv; f->tick = tick; f->lots = lots; f->was = was; f->now = lots; f->from = INT64_MIN;
     f->bid = s->best[0]; f->ask = -s->best[1]; f->bid_lots = s->best_lots[0]; f->ask_lots = s->best_lots[1];
     f->bid_depth = s->depth[0]; f->ask_depth = s->depth[1]; f->bid_wall = s->wall[0]; f->ask_wall = s->wall[1];
     f->volume = s->volume; f->delta = s->buy - s->sell; f->vwap = s->vwap16; f->sigma = s->sigma16;

@@ -19,7 +19,7 @@ _CHECK: Final = 16
 
 _LAYOUT: Final = frozenset(
     {
-        "need", "flag", "seen", "low_key", "top_cell", "levels", "spilled",
+        "need", "flag", "news", "heard", "valid", "low_key", "top_cell", "levels", "spilled",
         "off_lots", "top_key", "top_frac", "top_lots", "top_orders", "top_stale", "stamp", "pages_n", "last_page",
         "last_page_at", "groups", "words", "orders", "lots",
     }
@@ -153,23 +153,26 @@ def write_blob(memory: Memory, names: dict[int, str]) -> bytes:
             lengths=used,
         )
     )
-    parts = [_MAGIC, len(head).to_bytes(4, "little"), head]
-    parts += [table[:n].tobytes() for table, n in zip(_arrays(memory), used, strict=True)]
-    blob = b"".join(parts)
-    return blob + hashlib.blake2b(blob, digest_size=_CHECK).digest()
+    # Views, so that the tables are copied once: into the blob.
+    parts: list[bytes | memoryview] = [_MAGIC, len(head).to_bytes(4, "little"), head]
+    parts += [table[:n].view(np.uint8).data for table, n in zip(_arrays(memory), used, strict=True)]
+    check = hashlib.blake2b(digest_size=_CHECK)
+    for part in parts:
+        check.update(part)
+    return b"".join([*parts, check.digest()])
 
 
 def read_blob(blob: bytes, memory: Memory, names: dict[int, str]) -> None:
     """Restore a memory and the names of its anchors from a blob; BadInput where it is not one of theirs."""
-    place = "engine checkpoint"
+    place, view = "engine checkpoint", memoryview(blob)
     if blob[: len(_MAGIC)] != _MAGIC:
         raise BadInput(place, blob[:8].hex(), "an engine's saved state")
-    if hashlib.blake2b(blob[:-_CHECK], digest_size=_CHECK).digest() != blob[-_CHECK:]:
+    if hashlib.blake2b(view[:-_CHECK], digest_size=_CHECK).digest() != blob[-_CHECK:]:
         raise BadInput(place, f"{len(blob)} bytes", "undamaged bytes")
     at = len(_MAGIC) + 4
     end = at + int.from_bytes(blob[at - 4 : at], "little")
     try:
-        head = msgspec.json.decode(blob[at:end], type=_Head)
+        head = msgspec.json.decode(view[at:end], type=_Head)
     except msgspec.DecodeError as error:
         raise BadInput(place, str(error), "a header of this version") from None
     if head.version != _VERSION or head.layout != _layout_of(memory):
@@ -180,7 +183,7 @@ def read_blob(blob: bytes, memory: Memory, names: dict[int, str]) -> None:
     for table, room, length in zip(_arrays(memory), head.rooms, head.lengths, strict=True):
         whole = np.zeros(room, table.dtype)
         size = length * table.dtype.itemsize
-        whole[:length] = np.frombuffer(blob[end : end + size], table.dtype)
+        whole[:length] = np.frombuffer(view[end : end + size], table.dtype)
         end += size
         restored.append(whole)
     memory.state = restored[0]

@@ -36,6 +36,7 @@ from feeds.events import (
 )  # fmt: skip
 from tapeview.engine._jit import inlined, kernel, part
 from tapeview.engine.book import clear_side, level_lots, set_inside, set_level, settle_after
+from tapeview.engine.frame import IS_BOOK, IS_END, IS_EVENT, IS_FACT, IS_NEAR, IS_TRADE
 from tapeview.engine.orders import (
     add_order,
     cancel_order,
@@ -55,6 +56,10 @@ _DAY = 86_400_000_000_000
 _WARM_NS = 5_000_000_000
 _WARM_MESSAGES = 3
 _MEDIANS = 20
+# What a row of a kind is news of, by the kind's number.
+_NEWS = (
+    0, IS_BOOK, IS_BOOK, IS_BOOK, IS_BOOK, IS_BOOK, IS_TRADE, IS_EVENT, IS_EVENT, IS_EVENT, IS_EVENT, IS_FACT, 0,
+)  # fmt: skip
 W_START, W_GAP, W_CLEAR, W_STATUS = range(4)
 
 
@@ -239,6 +244,7 @@ def take_book(s: Any, event: Any) -> int:
         if marks & SNAPSHOT != 0 and (key < s.told_key[b] or s.told_key[b] == NO_KEY):
             s.told_key[b] = key
         s.row_was = set_level(s, b, key, frac, lots, count, fine_lots)
+        s.row_now = lots
         if s.row_was == 0 and lots == 0:
             s.n_unknown_levels += 1
     elif kind == ADD:
@@ -308,17 +314,19 @@ def take_trade(
             key -= 1
             part = s.fine - frac
         s.row_was = level_lots(s, b, key, part)
+        s.row_now = s.row_was
     record_trade(s, event, tick, frac, lots, fine_lots)
     return 1
 
 
 @inlined
 def write_row(
-    s: Any, event: Any, row: Any, kind: int, tick: int, lots: int, was: int, side: int, order_was: int, executed: int,
-    refill: int, place: int,
+    s: Any, event: Any, row: Any, kind: int, tick: int, lots: int, was: int, now: int, from_tick: int, side: int,
+    order_was: int, executed: int, refill: int, place: int,
 ) -> None:  # fmt: skip
     """Write the facts of one event."""
-    row.seq, row.recv_ns, row.tick, row.lots, row.was = event.seq, event.recv_ns, tick, lots, was
+    row.seq, row.recv_ns, row.tick, row.lots = event.seq, event.recv_ns, tick, lots
+    row.was, row.now, row.from_tick = was, now, from_tick
     bid, ask = s.best[0], s.best[1]
     row.bid = NONE if bid == NO_KEY else bid
     row.ask = NONE if ask == NO_KEY else (-ask if s.best_frac[1] == 0 else -ask - 1)
@@ -341,6 +349,10 @@ def write_row(
     row.lean = s.lean if traded else 0
     row.print = 255 if not traded else (event.aux if event.aux >= 0 and event.aux <= OTHER else OTHER)
     row.spare = 0
+    valid = (s.epoch << 4) | (state << 1) | row.warm
+    if valid != s.valid:
+        s.valid = valid
+        s.news |= IS_EVENT
 
 
 @part
@@ -385,6 +397,7 @@ def take_other(s: Any, event: Any, kind: int) -> int:
         count_marks(s, marks)
     s.row_tick, s.row_lots, s.row_was, s.row_side = event.tick, event.lots, 0, event.side
     s.row_order_was, s.row_executed, s.row_refill, s.row_place = 0, 0, 0, 0
+    s.row_now, s.row_from = 0, NONE
     done = 1
     if kind == TRADE:
         done = take_trade(s, event)
@@ -402,7 +415,7 @@ def take_other(s: Any, event: Any, kind: int) -> int:
 
 
 @kernel
-def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touches: Any, near: Any) -> int:
+def advance(events: Any, start: int, state: Any, frame: Any, news: Any) -> int:
     """Apply events from `start`; give the place where it stopped, the end unless `need` says what is missing."""
     s = state[0]
     inst = s.inst
@@ -414,8 +427,11 @@ def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touche
         kind = event.kind
         s.seq = event.seq
         if kind == 0 or (inst >= 0 and event.inst not in (inst, EVERY)):
-            zero = s.zero
-            write_row(s, event, row, zero, event.tick, event.lots, zero, event.side, zero, zero, zero, zero)
+            zero, none = s.zero, s.none
+            write_row(
+                s, event, row, zero, event.tick, event.lots, zero, zero, none, event.side, zero, zero, zero, zero
+            )  # fmt: skip
+            news[i] = 0
             continue
         s.events += 1
         s.recv_ns = event.recv_ns
@@ -426,31 +442,35 @@ def advance(events: Any, start: int, state: Any, frame: Any, trades: Any, touche
         if event.exch_ns != NONE:
             s.exch_ns = event.exch_ns
         s.flag = 0
-        if kind == BOOK and event.marks & _ODD == 0:
+        marks = event.marks
+        if kind == BOOK and marks & _ODD == 0:
+            s.news = IS_BOOK
             was = take_level(s, event)
+            now = event.lots
             if was < 0:
                 s.n_bad_rows += 1
                 kind = 0
                 was = 0
-            if event.marks & LAST != 0:
-                end_message(s, event.marks, 1)
+                now = 0
+            if marks & LAST != 0:
+                end_message(s, marks, 1)
             else:
                 s.in_message = 1
-            write_row(s, event, row, kind, event.tick, event.lots, was, event.side, 0, 0, 0, 0)
+            write_row(s, event, row, kind, event.tick, event.lots, was, now, s.none, event.side, 0, 0, 0, 0)
         else:
+            s.news = _NEWS[kind] if kind < len(_NEWS) else 0
+            if marks & SNAPSHOT != 0:
+                s.news |= IS_BOOK
             kind = take_other(s, event, kind)
-            if kind == TRADE:
-                trades[s.seen[0]] = i
-                s.seen[0] += 1
             write_row(
-                s, event, row, kind, s.row_tick, s.row_lots, s.row_was, s.row_side, s.row_order_was, s.row_executed,
-                s.row_refill, s.row_place,
+                s, event, row, kind, s.row_tick, s.row_lots, s.row_was, s.row_now, s.row_from, s.row_side,
+                s.row_order_was, s.row_executed, s.row_refill, s.row_place,
             )  # fmt: skip
-        if s.flag != 0:
-            if s.flag & TOUCH != 0:
-                touches[s.seen[1]] = i
-                s.seen[1] += 1
-            if s.flag & NEAR != 0:
-                near[s.seen[2]] = i
-                s.seen[2] += 1
+        told = s.news | (s.flag & (TOUCH | NEAR))
+        s.heard |= told
+        if marks & LAST != 0 and event.inst != EVERY:
+            if s.heard & (IS_TRADE | IS_NEAR) != 0:
+                told |= IS_END
+            s.heard = 0
+        news[i] = told
     return len(events)

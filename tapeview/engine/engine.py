@@ -13,7 +13,7 @@ from feeds.instruments import Instrument
 from tapeview.engine import _jit, book, core, orders, tape, vwap
 from tapeview.engine.book_view import BookView
 from tapeview.engine.content import digest_of, read_blob, write_blob
-from tapeview.engine.frame import FRAME
+from tapeview.engine.frame import FRAME, IS_NEAR, IS_TOUCH, IS_TRADE
 from tapeview.engine.memory import TABLE_START, fresh
 from tapeview.engine.settings import EngineSettings
 from tapeview.engine.state import (
@@ -45,12 +45,23 @@ class Outcome(NamedTuple):
     events: Events
     frame: NDArray[Any]
     """FRAME, one row an event."""
-    trades: NDArray[np.int32]
-    """Rows that are prints."""
-    touches: NDArray[np.int32]
-    """Rows that changed the best price of a side, or its lots or orders."""
-    near: NDArray[np.int32]
-    """Rows that set a level within `depth_ticks` of the touch."""
+    news: NDArray[np.uint8]
+    """What each row is news of, IS_ bits."""
+
+    @property
+    def trades(self) -> NDArray[np.intp]:
+        """Rows that are prints."""
+        return np.flatnonzero(self.news & IS_TRADE)
+
+    @property
+    def touches(self) -> NDArray[np.intp]:
+        """Rows that changed the best price of a side, or its lots or orders."""
+        return np.flatnonzero(self.news & IS_TOUCH)
+
+    @property
+    def near(self) -> NDArray[np.intp]:
+        """Rows that changed a level within `depth_ticks` of the touch."""
+        return np.flatnonzero(self.news & IS_NEAR)
 
 
 class Engine:
@@ -72,9 +83,8 @@ class Engine:
     def _adopt(self) -> None:
         state = self._memory.state
         self._need = state["need"]
-        self._seen = state["seen"][0]
         self._frame = np.zeros(1024, FRAME)
-        self._index = tuple(np.zeros(1025, np.int32) for _ in range(3))
+        self._news = np.zeros(1024, np.uint8)
         self.book = BookView(self._memory, self.instrument, self.settings)
         self.tape = TapeView(self._memory, self.instrument)
         self.vwap = VwapView(self._memory, self._names, self.instrument)
@@ -90,16 +100,13 @@ class Engine:
         if n > len(self._frame):
             room = 1 << (n - 1).bit_length()
             self._frame = np.zeros(room, FRAME)
-            self._index = tuple(np.zeros(room + 1, np.int32) for _ in range(3))
-        self._seen.fill(0)
+            self._news = np.zeros(room, np.uint8)
         at = 0
         while at < n:
             if self._need[0]:
                 self._make_room()
-            at = _jit.call(core.advance, rows, at, self._memory.state, self._frame, *self._index)
-        seen = self._seen.tolist()
-        trades, touches, near = self._index
-        return Outcome(events, self._frame[:n], trades[: seen[0]], touches[: seen[1]], near[: seen[2]])
+            at = _jit.call(core.advance, rows, at, self._memory.state, self._frame, self._news)
+        return Outcome(events, self._frame[:n], self._news[:n])
 
     # -- room -----------------------------------------------------------------------------------
 
@@ -248,8 +255,7 @@ def _warm(run: Callable[..., Any]) -> None:
     memory = fresh(Instrument(venue="none", symbol="NONE", tick="1"), EngineSettings(), None)
     rows = np.zeros(0, EVENT)
     rows.flags.writeable = False
-    index = tuple(np.zeros(8, np.int32) for _ in range(3))
-    run(core.advance, rows, 0, memory.state, np.zeros(8, FRAME), *index)
+    run(core.advance, rows, 0, memory.state, np.zeros(8, FRAME), np.zeros(8, np.uint8))
     run(book.relay, memory.state, np.zeros(TABLE_START, SPILL), 0, 0)
     run(orders.readd_orders, memory.state, np.zeros(TABLE_START, ORDER), np.zeros(TABLE_START, EXTRA))
     run(tape.readd_pages, memory.state, np.zeros(TABLE_START, PAGE_SLOT))

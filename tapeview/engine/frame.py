@@ -9,12 +9,16 @@ from typing import Final
 
 import numpy as np
 
+from tapeview.engine.state import NEAR, TOUCH
+
 _COLUMNS: Final = (
     ("seq", "i8", "The event's position in the stream."),
     ("recv_ns", "i8", "Its receive time in ns since 1970."),
     ("tick", "i8", "Its price in ticks; for order kinds that name only an order, that order's price."),
     ("lots", "i8", "Its lots; of a CANCEL what was really removed, of a FILL what was executed."),
     ("was", "i8", "Lots at that tick before it: of its side for the book, of the side it consumed for a TRADE."),
+    ("now", "i8", "Lots there after it."),
+    ("from_tick", "i8", "Of a MODIFY that moved an order: the tick it left, where `order_was` lots went; else NONE."),
     ("bid", "i8", "Best bid in ticks, NONE where there is none."),
     ("ask", "i8", "Best ask in ticks, NONE where there is none."),
     ("bid_lots", "i8", "Lots at the best bid."),
@@ -47,7 +51,22 @@ _COLUMNS: Final = (
 )
 
 FRAME: Final = np.dtype([(name, kind) for name, kind, _ in _COLUMNS])
-"""One row of the frame; 184 bytes."""
+"""One row of the frame; 200 bytes."""
+
+IS_TOUCH: Final = TOUCH
+"""News: the best price of a side changed, or its lots or orders."""
+IS_NEAR: Final = NEAR
+"""News: a level within `depth_ticks` of the touch changed."""
+IS_TRADE: Final = 4
+"""News: the row is a TRADE."""
+IS_EVENT: Final = 8
+"""News: a CLOCK, GAP, STATUS or CLEAR, or a row after which the book's validity or epoch is another."""
+IS_FACT: Final = 16
+"""News: a FACT."""
+IS_BOOK: Final = 32
+"""News: a row that sets a level or an order, wherever it lies, and every row of a snapshot."""
+IS_END: Final = 64
+"""News: the end of a venue message that had a trade or a change near the touch in it."""
 
 MEANINGS: Final = {name: meaning for name, _, meaning in _COLUMNS}
 """A sentence for every column of FRAME."""

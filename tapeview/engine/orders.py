@@ -96,6 +96,7 @@ def shift_level(s: Any, b: int, key: int, frac: int, lots: int, count: int) -> i
     if now <= 0:
         now = 0
         many = 0
+    s.row_now = now
     many = max(many, 0)
     if inside:
         set_inside(s, b, key, now, many)
@@ -196,6 +197,7 @@ def fill_order(s: Any, number: int, lots: int, shown: int) -> None:
         if shown == 0:
             extra.pending += lots
             s.row_was = level_lots(s, row.tag & 1, row.key, extra.frac)
+            s.row_now = s.row_was
             return
     less_order(s, slot, lots)
 
@@ -239,6 +241,7 @@ def modify_order(s: Any, number: int, b: int, key: int, frac: int, lots: int, ke
         return
     row.key = key
     extra.frac = frac
+    s.row_from = old_key if old_b == 0 else (-old_key if old_frac == 0 else -old_key - 1)
     shift_level(s, old_b, old_key, old_frac, -was_lots, s.zero - 1)
     s.row_was = shift_level(s, b, key, frac, lots, s.zero + 1)
 

@@ -86,7 +86,7 @@ STATE: Final = np.dtype(
         ("seq", "i8"), ("recv_ns", "i8"), ("exch_ns", "i8"), ("venue_seq", "i8"), ("now_ns", "i8"), ("events", "i8"),
         # two constants: numba compiles a callee once more for every literal argument
         ("none", "i8"), ("zero", "i8"),
-        ("need", "i8"), ("flag", "i8"), ("seen", "i8", (3,)),
+        ("need", "i8"), ("flag", "i8"), ("news", "i8"), ("heard", "i8"), ("valid", "i8"),
         # book: window
         ("low_key", "i8", (2,)), ("top_cell", "i8", (2,)), ("levels", "i8", (2,)),
         # book: overflow (spill); its best is a bound while top_stale
@@ -120,8 +120,9 @@ STATE: Final = np.dtype(
         ("anchor_on", "i8", (ANCHORS,)), ("anchor_ns", "i8", (ANCHORS,)), ("anchor_print", "i8", (ANCHORS,)),
         ("anchor_weight", "i8", (ANCHORS,)),
         # facts of the row being applied, on their way into the frame
-        ("row_tick", "i8"), ("row_side", "i8"), ("row_lots", "i8"), ("row_was", "i8"), ("row_order_was", "i8"),
-        ("row_executed", "i8"), ("row_refill", "i8"), ("row_place", "i8"),
+        ("row_tick", "i8"), ("row_side", "i8"), ("row_lots", "i8"), ("row_was", "i8"), ("row_now", "i8"),
+        ("row_from", "i8"), ("row_order_was", "i8"), ("row_executed", "i8"), ("row_refill", "i8"),
+        ("row_place", "i8"),
         *((name, "i8") for name in ("n_" + counter for counter in COUNTERS)),
         # wide ones last
         ("size_counts", "i8", (BUCKETS,)), ("groups", "i8", (2, GROUPS)), ("words", "i8", (2, WORDS)),

@@ -207,17 +207,15 @@ def pieces(rows, lengths):
         n += 1
 
 
-def run(rows, lengths) -> tuple[Engine, np.ndarray, list[list[int]]]:
-    """The engine, the whole frame, and the three indices as places in the whole."""
+def run(rows, lengths) -> tuple[Engine, np.ndarray, list[int]]:
+    """The engine, the whole frame, and all the news."""
     engine = Engine(INSTRUMENT)
-    frames, indices, at = [], [[], [], []], 0
+    frames, news = [], []
     for piece in pieces(rows, lengths):
         outcome = engine.apply(piece)
         frames.append(outcome.frame.copy())
-        for index, got in zip(indices, outcome[2:], strict=True):
-            index.extend((got + at).tolist())
-        at += len(piece)
-    return engine, np.concatenate(frames), indices
+        news += outcome.news.tolist()
+    return engine, np.concatenate(frames), news
 
 
 def seen(engine: Engine) -> tuple:
@@ -232,22 +230,22 @@ def seen(engine: Engine) -> tuple:
 @pytest.mark.parametrize("orders", [False, True])
 def test_how_a_batch_is_cut_changes_nothing(orders):
     rows = market(70_000, 5, orders=orders)
-    whole, frame, indices = run(rows, [65_536])
+    whole, frame, news = run(rows, [65_536])
     assert whole.counters["gaps"] > 0
     for lengths in ([4096], [7], [1, 300, 2, 65_000, 13]):
         engine, other, places = run(rows, lengths)
         assert seen(engine) == seen(whole)
         assert other.tobytes() == frame.tobytes()
-        assert places == indices
+        assert places == news
 
 
 def test_single_rows_give_what_one_batch_gives():
     rows = market(4000, 9)
-    whole, frame, indices = run(rows, [10**6])
+    whole, frame, news = run(rows, [10**6])
     engine, other, places = run(rows, [1])
     assert seen(engine) == seen(whole)
     assert other.tobytes() == frame.tobytes()
-    assert places == indices
+    assert places == news
 
 
 @settings(max_examples=40, deadline=None)
@@ -257,22 +255,22 @@ def test_single_rows_give_what_one_batch_gives():
 )
 def test_any_cut_of_any_rows_changes_nothing(ops, lengths):
     rows = table(ops, clock=True)
-    whole, frame, indices = run(rows, [10**6])
+    whole, frame, news = run(rows, [10**6])
     engine, other, places = run(rows, lengths)
     assert engine.digest() == whole.digest()
     assert other.tobytes() == frame.tobytes()
-    assert places == indices
+    assert places == news
 
 
 @pytest.mark.parametrize(("seed", "orders"), [(1, False), (2, True), (3, False)])
 def test_plain_python_gives_the_same_bytes(seed, orders, monkeypatch):
     rows = market(6000, seed, orders=orders)
-    whole, frame, indices = run(rows, [1000])
+    whole, frame, news = run(rows, [1000])
     monkeypatch.setattr(_jit, "_twins", {})
     assert not _jit.ready()
     engine, other, places = run(rows, [1000])
     assert other.tobytes() == frame.tobytes()
-    assert places == indices
+    assert places == news
     assert seen(engine) == seen(whole)
     assert engine.save()[200:] != b""
 

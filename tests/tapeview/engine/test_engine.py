@@ -11,7 +11,7 @@ import pytest
 
 from feeds import script
 from feeds.errors import BadInput
-from feeds.events import BID, BOOK, LAST, NONE
+from feeds.events import BID, BOOK, LAST, NONE, TRADE
 from feeds.instruments import Instrument
 from tapeview.engine import Engine, EngineSettings, engine
 from tapeview.engine.state import NEED_CENTRE
@@ -162,4 +162,5 @@ def test_the_outcome_holds_the_batch_and_views_of_it():
     assert isinstance(outcome, engine.Outcome)
     assert outcome.events is rows
     assert len(outcome.frame) == len(rows)
-    assert outcome.trades.dtype == np.int32
+    assert outcome.trades.tolist() == [n for n, row in enumerate(rows) if row["kind"] == TRADE]
+    assert len(outcome.news) == len(rows)

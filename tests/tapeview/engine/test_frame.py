@@ -12,18 +12,21 @@ from feeds.events import (
     BOOK,
     BUST,
     CANCEL,
+    EVERY,
     FILL,
     FLOW_PRINTS,
+    LAST,
     MODIFY,
     NO_BOOK,
     NONE,
     OFF_GRID,
+    SNAPSHOT,
     STATUSES,
     TRADE,
 )
 from feeds.instruments import Instrument
 from tapeview.engine import FRAME, Engine
-from tapeview.engine.frame import MEANINGS
+from tapeview.engine.frame import IS_BOOK, IS_END, MEANINGS
 from tests.kit.reference import NaiveBook
 from tests.kit.streams import FINE, market
 
@@ -60,7 +63,7 @@ def test_every_column_equals_a_recount(seed, orders):
     outcome = engine.apply(rows)
     frame = outcome.frame
     volume = delta = 0
-    touches, near = [], []
+    touches, near, ended = [], [], False
     before = (side_of(naive, BID), side_of(naive, ASK))
     for n, (row, got) in enumerate(zip(rows, frame, strict=True)):
         kind, marks = int(row["kind"]), int(row["marks"])
@@ -73,7 +76,10 @@ def test_every_column_equals_a_recount(seed, orders):
         of = -side if kind == TRADE else side
         was = {p: max(1, (s + FINE // 2) // FINE) for p, s, _ in naive.levels(of)}.get(price, 0) if of else 0
         known = kind in (BOOK, ADD, TRADE) or order is not None
+        order_was = (order.price, order.side) if order else None
         naive.apply(rows[n : n + 1])
+        now = {p: max(1, (s + FINE // 2) // FINE) for p, s, _ in naive.levels(of)}.get(price, 0) if of else 0
+        moved = kind == MODIFY and bool(order_was) and order_was != (price, side)
         if kind == TRADE and FLOW_PRINTS >> min(int(row["aux"]), 10) & 1:
             volume += int(row["lots"])
             delta += int(row["lots"]) * side
@@ -92,6 +98,8 @@ def test_every_column_equals_a_recount(seed, orders):
                 assert got["side"] == side
                 assert got["tick"] == price // FINE
                 assert got["was"] == was, n
+                assert got["now"] == now, n
+            assert got["from_tick"] == (order_was[0] // FINE if moved and row["lots"] else NONE), n
             assert got["order_was"] == (shown if kind in (CANCEL, FILL, MODIFY) else 0), n
         if (bid, ask) != before and any(
             one[k] != two[k] for one, two in zip((bid, ask), before, strict=True) for k in ("tick", "lots", "orders")
@@ -105,6 +113,13 @@ def test_every_column_equals_a_recount(seed, orders):
                 near.append(n)
         assert STATUSES[got["state"]] in STATUSES
         assert (got["print"] == 255) == (kind != TRADE)
+        ended = ended or kind == TRADE or n in near
+        if marks & LAST and row["inst"] != EVERY:
+            assert bool(outcome.news[n] & IS_END) >= ended, n
+            ended = False
+        else:
+            assert not outcome.news[n] & IS_END
+        assert bool(outcome.news[n] & IS_BOOK) == (kind in (BOOK, ADD, MODIFY, CANCEL, FILL) or bool(marks & SNAPSHOT))
     assert outcome.trades.tolist() == np.flatnonzero(rows["kind"] == TRADE).tolist()
     # A level off the grid may move the touch without moving its whole tick; such rows may be more, never fewer.
     assert set(touches) <= set(outcome.touches.tolist())
@@ -115,4 +130,4 @@ def test_every_column_equals_a_recount(seed, orders):
 def test_each_column_has_a_sentence_and_rows_are_of_known_width():
     assert set(MEANINGS) == set(FRAME.names)
     assert all(text.endswith(".") for text in MEANINGS.values())
-    assert FRAME.itemsize == 184
+    assert FRAME.itemsize == 200
