@@ -1,0 +1,76 @@
+"""Alerts as the rest of the program sees them: what was found, where, how sure, and on what evidence."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+PHASES: Final = ("confirmed", "raised", "cleared")
+CONFIRMED, RAISED, CLEARED = range(len(PHASES))
+TIERS: Final = "ABCD"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One step in the life of an alert. Steps of the same story share `detector`, `inst` and `key`."""
+
+    detector: str
+    method: str
+    """Which of the detector's methods found it."""
+    key: int
+    """Number of the story among the detector's stories of this instrument."""
+    phase: str
+    """One of PHASES."""
+    reason: str = ""
+    """Why it was cleared, empty otherwise."""
+    inst: int
+    """Which of the session's instruments."""
+    seq: int
+    """The row that decided it."""
+    recv_ns: int
+    exch_ns: int | None
+    side: int
+    """BID or ASK: the side of the book meant; 0 where the alert has none."""
+    tick: int | None
+    tick_to: int | None
+    """Other end of a zone, equal to `tick` for a single price."""
+    lots: int
+    grade: int
+    """1 notable, 2 strong, 3 extreme."""
+    score: float
+    """Raw evidence, comparable within one detector and method only."""
+    confidence: float | None = None
+    """Calibrated probability that it is right, None where no calibration is known."""
+    tier: str
+    """What the source lets one see, A to D."""
+    held: bool = False
+    """Kept back from the screen because the hour's budget was spent; recorded all the same."""
+    text: str
+    """One line of at most 100 columns."""
+    evidence: dict[str, float]
+    """Measured values by name."""
+
+    def as_json(self, scale: Any) -> dict[str, object]:
+        """The alert as the interface promises it; `scale` is a `tapeview.format.Scale`."""
+        return {
+            "detector": self.detector,
+            "method": self.method,
+            "instrument": scale.name,
+            "seq": self.seq,
+            "exch_ns": self.exch_ns,
+            "recv_ns": self.recv_ns,
+            "phase": self.phase,
+            "reason": self.reason or None,
+            "key": self.key,
+            "side": {1: "bid", -1: "ask"}.get(self.side),
+            "price": None if self.tick is None else scale.price.text(self.tick),
+            "price_to": None if self.tick_to in (None, self.tick) else scale.price.text(self.tick_to),
+            "size": scale.size.text(self.lots),
+            "grade": self.grade,
+            "score": self.score,
+            "confidence": self.confidence,
+            "tier": self.tier,
+            "held": self.held,
+            "text": self.text,
+            "evidence": self.evidence,
+        }

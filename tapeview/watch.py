@@ -1,0 +1,291 @@
+"""Run the detectors over what an engine did, and turn what they find into alerts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.errors import BadInput
+from feeds.events import BOOK, CLEAR, EVENT, FILL, NONE, OFF_GRID, SNAPSHOT, Events
+from feeds.instruments import Instrument
+from tapeview import format as fmt
+from tapeview.alert import CLEARED, CONFIRMED, PHASES, TIERS, Alert
+from tapeview.detectors import load
+from tapeview.detectors._calibration import confidence
+from tapeview.detectors._declare import ALERT, BOARD, CONTEXT, Detector, Found, Thresholds, asset_of, record
+from tapeview.detectors._rows import pick
+from tapeview.engine import _jit
+from tapeview.engine.engine import Engine, Outcome
+from tapeview.engine.frame import FRAME
+from tapeview.engine.settings import EngineSettings
+
+BUDGET: Final = 12
+"""Alerts an hour that reach the screen; the weaker ones beyond are held back and counted."""
+_HOUR_NS: Final = 3_600_000_000_000
+_BOOK_ROWS: Final = 10
+_PRINTS: Final = 20
+_MAGIC: Final = b"TVWATCH1"
+_KNOWN: Final = load()
+"""Loaded with this module, so that their kernels are compiled with the rest."""
+
+
+class Slice(NamedTuple):
+    """The market at the row that decided an alert."""
+
+    bids: tuple[tuple[int, int], ...] | None
+    """(tick, lots), best first; None where it cannot be told any more."""
+    asks: tuple[tuple[int, int], ...] | None
+    prints: tuple[tuple[int, int, int, int], ...]
+    """(recv_ns, tick, lots, side) of the last prints, newest first."""
+
+
+class Finding(NamedTuple):
+    """An alert and the market around it."""
+
+    alert: Alert
+    market: Slice | None
+    """Given for confirmed alerts."""
+
+
+class _Post:
+    """One detector at work."""
+
+    def __init__(self, name: str, detector: Detector, thresholds: Thresholds) -> None:
+        self.name = name
+        self.detector = detector
+        self.thresholds = thresholds
+        self.limits = record(thresholds)
+        self.memory = np.zeros(1, detector.memory)
+        if detector.prepare is not None:
+            detector.prepare(self.limits, self.memory)
+
+
+class Watch:
+    """Detectors over one instrument. The same rows give the same alerts however they were cut into batches."""
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        tier: str,
+        thresholds: Mapping[str, Thresholds],
+        settings: EngineSettings | None = None,
+        inst: int = 0,
+    ) -> None:
+        self.inst = inst
+        self.instrument = instrument
+        self.tier = tier
+        self.seq = -1
+        self.held = 0
+        """Alerts held back so far."""
+        self._scale = fmt.Scale.of(instrument)
+        self._context = context_of(instrument, tier, settings or EngineSettings())
+        self._board = np.zeros(1, BOARD)
+        self._posts = [
+            _Post(name, detector, thresholds[name]) for name, detector in _KNOWN.items() if name in thresholds
+        ]
+        self._recent: deque[tuple[int, float]] = deque()
+        self._rows: dict[int, NDArray[np.int32]] = {}
+        self._out = np.zeros(0, ALERT)
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Names of the detectors at work, in the order they run."""
+        return tuple(post.name for post in self._posts)
+
+    @property
+    def board(self) -> NDArray[Any]:
+        """Stories of this instrument that others build on; a BOARD record."""
+        return self._board
+
+    def apply(self, outcome: Outcome, engine: Engine | None = None) -> list[Finding]:
+        """Look at what one batch did; with the engine as it stands after it, confirmed alerts have their market."""
+        n = len(outcome.events)
+        if not n or not self._posts:
+            return []
+        if len(self._out) < 2 * n + 8:
+            self._out = np.zeros(1 << (2 * n + 8).bit_length(), ALERT)
+            self._rows = {}
+        events = outcome.events.view() if outcome.events.flags.c_contiguous else np.ascontiguousarray(outcome.events)
+        events.flags.writeable = False
+        picked: dict[int, NDArray[np.int32]] = {}
+        written: list[tuple[int, int, int, Any]] = []
+        for number, post in enumerate(self._posts):
+            mask = post.detector.reads
+            rows = picked.get(mask)
+            if rows is None:
+                room = self._rows.get(mask)
+                if room is None:
+                    room = self._rows[mask] = np.zeros(len(self._out), np.int32)
+                rows = picked[mask] = room[: _jit.call(pick, outcome.news, mask, room)]
+            count = _jit.call(
+                post.detector.kernel, events, outcome.frame, rows, self._context, self._board, post.limits, post.memory,
+                self._out,
+            )  # fmt: skip
+            for at in range(count):
+                one = self._out[at].copy()
+                written.append((int(one["row"]), number, at, one))
+        written.sort(key=lambda w: w[:3])
+        return [self._finding(post, one, outcome, engine) for _, post, _, one in written]
+
+    def _finding(self, number: int, one: Any, outcome: Outcome, engine: Engine | None) -> Finding:
+        post = self._posts[number]
+        alert = self._alert(post, one)
+        if engine is None or one["phase"] != CONFIRMED:
+            return Finding(alert, None)
+        return Finding(alert, market_at(engine, outcome, int(one["row"])))
+
+    def _alert(self, post: _Post, one: Any) -> Alert:
+        detector = post.detector
+        method = detector.methods[int(one["method"])]
+        score = float(one["score"])
+        phase = int(one["phase"])
+        reason = detector.reasons[int(one["reason"])] if phase == CLEARED else ""
+        evidence = {name: float(one[f"v{n}"]) for n, name in enumerate(detector.evidence)}
+        sure = confidence(post.name, method, self.tier, score) if phase != CLEARED else None
+        tick, tick_to = int(one["tick"]), int(one["tick_to"])
+        found = Found(
+            method, PHASES[phase], reason, int(one["side"]), tick, tick_to, int(one["lots"]), int(one["grade"]), score,
+            self.tier, evidence, self._price, self._size, self.instrument.symbol,
+        )  # fmt: skip
+        how_sure = f"score {_number(score)}" if sure is None else f"conf {_share(sure)}"
+        text = f"{detector.words(found)} · {how_sure} · tier {self.tier}"
+        held = phase == CONFIRMED and self._over_budget(int(one["recv_ns"]), score)
+        return Alert(
+            detector=post.name, method=method, key=int(one["key"]), phase=PHASES[phase], reason=reason, inst=self.inst,
+            seq=int(one["seq"]), recv_ns=int(one["recv_ns"]),
+            exch_ns=None if one["exch_ns"] == NONE else int(one["exch_ns"]), side=int(one["side"]),
+            tick=None if tick == NONE else tick, tick_to=None if tick_to == NONE else tick_to, lots=int(one["lots"]),
+            grade=int(one["grade"]), score=score, confidence=sure, tier=self.tier, held=held, text=text,
+            evidence=evidence,
+        )  # fmt: skip
+
+    def _price(self, tick: int) -> str:
+        return fmt.price(self._scale, tick)
+
+    def _size(self, lots: int) -> str:
+        return fmt.size(self._scale, lots)
+
+    def _over_budget(self, recv_ns: int, score: float) -> bool:
+        recent = self._recent
+        while recent and recent[0][0] <= recv_ns - _HOUR_NS:
+            recent.popleft()
+        if len(recent) >= BUDGET:
+            self.held += 1
+            return True
+        recent.append((recv_ns, score))
+        return False
+
+    # -- whole ----------------------------------------------------------------------------------
+
+    def _arrays(self) -> Iterator[NDArray[Any]]:
+        yield self._board
+        for post in self._posts:
+            yield post.memory
+
+    def _layout(self) -> str:
+        said = [self.tier, repr(self._context.tobytes())]
+        said += [f"{p.name} {p.detector.memory.descr} {p.limits.tobytes()!r}" for p in self._posts]
+        return hashlib.blake2b("\n".join(said).encode(), digest_size=16).hexdigest()
+
+    def digest(self) -> str:
+        """A digest of all that the detectors remember."""
+        out = hashlib.blake2b(digest_size=16)
+        for array in self._arrays():
+            out.update(array.tobytes())
+        out.update(repr((self.held, list(self._recent))).encode())
+        return out.hexdigest()
+
+    def save(self) -> bytes:
+        """Write everything remembered; `restore` gives it back."""
+        head = msgspec.json.encode([self._layout(), self.held, list(self._recent)])
+        return b"".join((_MAGIC, len(head).to_bytes(4, "little"), head, *(a.tobytes() for a in self._arrays())))
+
+    def restore(self, blob: bytes) -> None:
+        """Take up what `save` wrote under the same detectors and thresholds; BadInput otherwise."""
+        start = len(_MAGIC) + 4
+        if blob[: len(_MAGIC)] != _MAGIC:
+            raise BadInput("detectors' state", blob[:8], "a state written by this version")
+        end = start + int.from_bytes(blob[len(_MAGIC) : start], "little")
+        layout, held, recent = msgspec.json.decode(blob[start:end], type=tuple[str, int, list[tuple[int, float]]])
+        if layout != self._layout() or len(blob) - end != sum(a.nbytes for a in self._arrays()):
+            raise BadInput("detectors' state", layout, "one saved under the same detectors and thresholds")
+        for array in self._arrays():
+            array[:] = np.frombuffer(blob, array.dtype, 1, end)
+            end += array.nbytes
+        self.held = held
+        self._recent = deque(recent)
+
+
+def context_of(instrument: Instrument, tier: str, settings: EngineSettings) -> NDArray[Any]:
+    """The CONTEXT record of an instrument."""
+    context = np.zeros(1, CONTEXT)
+    context["tier"] = TIERS.index(tier)
+    context["asset"] = asset_of(instrument.venue)
+    context["depth_ticks"] = settings.depth_ticks
+    context["fine"] = instrument.price.fine
+    context["tick_size"] = instrument.price.value(1)
+    context["lot_size"] = instrument.size.value(1)
+    return context
+
+
+def default_thresholds(only: tuple[str, ...] | None = None) -> dict[str, Thresholds]:
+    """Every detector, or some, with its defaults."""
+    return {name: detector.thresholds() for name, detector in _KNOWN.items() if only is None or name in only}
+
+
+def market_at(engine: Engine, outcome: Outcome, row: int) -> Slice:
+    """The book and the last prints after a row of the batch that the engine has just applied.
+
+    Later rows of the batch are taken back one by one: the frame tells what stood there before each.
+    """
+    events, frame = outcome.events, outcome.frame
+    seq = int(events["seq"][row])
+    tape = engine.tape.raw(_PRINTS, until=seq)
+    prints = tuple((int(p["recv_ns"]), int(p["tick"]), int(p["lots"]), int(p["side"])) for p in tape)
+    later = frame[row + 1 :]
+    if ((later["kind"] == CLEAR) | (later["marks"] & SNAPSHOT != 0)).any():
+        return Slice(None, None, prints)
+    levels = {
+        side: {int(level["tick"]): int(level["lots"]) for level in got}
+        for side, got in ((1, engine.book.bids(64)), (-1, engine.book.asks(64)))
+    }
+    of_book = (later["kind"] >= BOOK) & (later["kind"] <= FILL) & (later["marks"] & OFF_GRID == 0)
+    changed = np.flatnonzero(of_book)
+    for at in changed[::-1].tolist():
+        fact = later[at]
+        side = levels.get(int(fact["side"]))
+        if side is None:
+            continue
+        side[int(fact["tick"])] = int(fact["was"])
+        if fact["from_tick"] != NONE:
+            left = int(fact["from_tick"])
+            side[left] = side.get(left, 0) + int(fact["order_was"])
+    bids = sorted(((tick, lots) for tick, lots in levels[1].items() if lots > 0), reverse=True)
+    asks = sorted((tick, lots) for tick, lots in levels[-1].items() if lots > 0)
+    return Slice(tuple(bids[:_BOOK_ROWS]), tuple(asks[:_BOOK_ROWS]), prints)
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".lstrip("0") if value < 1 else "1"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".lstrip("0") if 0 <= value < 1 else f"{value:.1f}"
+
+
+@_jit.warmer
+def _warm(run: Callable[..., Any]) -> None:
+    rows = np.zeros(0, np.int32)
+    events: Events = np.zeros(0, EVENT)
+    events.flags.writeable = False
+    run(pick, np.zeros(0, np.uint8), 1, np.zeros(8, np.int32))
+    context, board, out = np.zeros(1, CONTEXT), np.zeros(1, BOARD), np.zeros(8, ALERT)
+    for detector in _KNOWN.values():
+        limits, memory = record(detector.thresholds()), np.zeros(1, detector.memory)
+        run(detector.kernel, events, np.zeros(8, FRAME), rows, context, board, limits, memory, out)
