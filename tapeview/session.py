@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,15 @@ from tapeview.engine.book_view import BookView
 from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
 
+if TYPE_CHECKING:
+    from tapeview.detectors._declare import Thresholds
+    from tapeview.watch import Finding, Watch
+
 PIECE: Final = 4096
 """Rows applied at a time: a frame of that length stays in the processor's cache, and small in memory."""
+
+
+NO_ALERTS: Final = np.zeros(0, np.void)
 
 
 class Outcome(NamedTuple):
@@ -33,7 +40,10 @@ class Outcome(NamedTuple):
     """One FRAME row an event."""
     news: NDArray[np.uint8]
     """What each row is news of, IS_ bits of `tapeview.engine.frame`."""
-    alerts: tuple[object, ...] = ()
+    alerts: NDArray[Any] = NO_ALERTS
+    """ALERT records of `tapeview.detectors`, in the order of their rows; none where no detectors run."""
+    findings: tuple[Finding, ...] = ()
+    """The same in words, each with the market around it."""
 
 
 class Session:
@@ -45,13 +55,20 @@ class Session:
     ...         outcome.frame
     """
 
-    def __init__(self, source: Source, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        settings: EngineSettings | None = None,
+        thresholds: Mapping[str, Thresholds] | None = None,
+    ) -> None:
         self.source = source
         self.settings = settings or EngineSettings()
         self.instruments = source.instruments
         if not self.instruments:
             raise BadInput(source.info.address, None, "at least one instrument")
+        self.thresholds = thresholds or {}
         self.engines = self.fresh_engines()
+        self.watches = self.fresh_watches()
         self.seq = -1
         """Sequence number of the newest row applied, -1 before the first."""
         self.recv_ns: int | None = None
@@ -61,6 +78,15 @@ class Session:
     def fresh_engines(self) -> list[Engine]:
         """New engines for the instruments, as at the start of the source."""
         return [Engine(instrument, self.settings) for instrument in self.instruments]
+
+    def fresh_watches(self) -> list[Watch]:
+        """New detectors for the instruments, as at the start of the source; none where no thresholds were given."""
+        if not self.thresholds:
+            return []
+        from tapeview.watch import Watch
+
+        tier = self.source.info.tier
+        return [Watch(i, tier, self.thresholds, self.settings, n) for n, i in enumerate(self.instruments)]
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +121,7 @@ class Session:
         if len(self.engines) == 1:
             if self.first_ns[0] is None:
                 self.first_ns[0] = int(batch["recv_ns"][0])
-            return [_named(0, self.engines[0].apply(batch))]
+            return [self._look(0, self.engines[0].apply(batch))]
         outcomes = []
         inst = batch["inst"]
         common = inst == EVERY
@@ -104,8 +130,15 @@ class Session:
             if len(rows):
                 if self.first_ns[index] is None and (rows["inst"][0] != EVERY or (rows["inst"] != EVERY).any()):
                     self.first_ns[index] = int(rows["recv_ns"][int(np.argmax(rows["inst"] != EVERY))])
-                outcomes.append(_named(index, engine.apply(rows)))
+                outcomes.append(self._look(index, engine.apply(rows)))
         return outcomes
+
+    def _look(self, index: int, done: EngineOutcome) -> Outcome:
+        findings = self.watches[index].apply(done, self.engines[index]) if self.watches else []
+        if not findings:
+            return Outcome(index, done.events, done.frame, done.news)
+        alerts = np.concatenate([finding.record for finding in findings])
+        return Outcome(index, done.events, done.frame, done.news, alerts, tuple(findings))
 
     def run(self) -> Iterator[Outcome]:
         """Play the whole source as fast as it goes; each outcome is valid until the next one is asked for."""
@@ -128,12 +161,19 @@ class Session:
         return False
 
     def digest(self) -> str:
-        """A digest of all state, equal whenever the same rows were applied, however they were cut."""
+        """A digest of the engines' state, equal whenever the same rows were applied, however they were cut."""
         if len(self.engines) == 1:
             return self.engines[0].digest()
         whole = hashlib.blake2b(digest_size=16)
         for engine in self.engines:
             whole.update(engine.digest().encode())
+        return whole.hexdigest()
+
+    def watch_digest(self) -> str:
+        """The same of all that the detectors remember."""
+        whole = hashlib.blake2b(digest_size=16)
+        for watch in self.watches:
+            whole.update(watch.digest().encode())
         return whole.hexdigest()
 
     def close(self) -> None:
@@ -163,7 +203,3 @@ def cut_at(batch: Events, *, recv_ns: int | None = None, seq: int | None = None)
 def message_ends(batch: Events) -> NDArray[np.intp]:
     """Where venue messages end: the index after each row marked LAST, CLOCK rows left out."""
     return np.flatnonzero((batch["marks"] & LAST != 0) & (batch["inst"] != EVERY)) + 1
-
-
-def _named(index: int, outcome: EngineOutcome) -> Outcome:
-    return Outcome(index, outcome.events, outcome.frame, outcome.news)

@@ -51,6 +51,8 @@ class Finding(NamedTuple):
     alert: Alert
     market: Slice | None
     """Given for confirmed alerts."""
+    record: NDArray[Any]
+    """The ALERT record behind it, an array of one."""
 
 
 class _Post:
@@ -128,17 +130,18 @@ class Watch:
                 self._out,
             )  # fmt: skip
             for at in range(count):
-                one = self._out[at].copy()
-                written.append((int(one["row"]), number, at, one))
+                one = self._out[at : at + 1].copy()
+                one["detector"] = number
+                written.append((int(one["row"][0]), number, at, one))
         written.sort(key=lambda w: w[:3])
         return [self._finding(post, one, outcome, engine) for _, post, _, one in written]
 
     def _finding(self, number: int, one: Any, outcome: Outcome, engine: Engine | None) -> Finding:
         post = self._posts[number]
-        alert = self._alert(post, one)
-        if engine is None or one["phase"] != CONFIRMED:
-            return Finding(alert, None)
-        return Finding(alert, market_at(engine, outcome, int(one["row"])))
+        alert = self._alert(post, one[0])
+        if engine is None or one["phase"][0] != CONFIRMED:
+            return Finding(alert, None, one)
+        return Finding(alert, market_at(engine, outcome, int(one["row"][0])), one)
 
     def _alert(self, post: _Post, one: Any) -> Alert:
         detector = post.detector

@@ -75,10 +75,10 @@ def chosen(source: Source, args: argparse.Namespace) -> list[int]:
 def compile_kernels() -> None:
     """Make sure the kernels are compiled, saying so when it takes a moment (the first time on a machine)."""
     from tapeview.engine import warm
-    from tapeview.engine._jit import cache_folder, wanted
+    from tapeview.engine._jit import cached, wanted
 
-    if wanted() and not (cache_folder() / "complete").exists():
-        say("compiling kernels, once on this machine (some 10 s)")
+    if wanted() and not cached():
+        say("compiling kernels, once on this machine (some 10 to 60 s)")
     warm()
 
 

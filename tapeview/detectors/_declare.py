@@ -19,10 +19,12 @@ ALERT: Final = np.dtype(
         ("seq", "i8"), ("recv_ns", "i8"), ("exch_ns", "i8"), ("row", "i8"), ("key", "i8"), ("tick", "i8"),
         ("tick_to", "i8"), ("lots", "i8"), ("side", "i8"), ("phase", "i8"), ("method", "i8"), ("reason", "i8"),
         ("grade", "i8"), ("score", "f8"), *((f"v{n}", "f8") for n in range(VALUES)),
+        ("detector", "i8"),
     ]
 )  # fmt: skip
 """What a kernel writes for each step of an alert's life. `row` is the row of the batch that decided it, `tick` NONE
-where there is no price, `method` and `reason` index the detector's, v0... are its evidence in the order declared."""
+where there is no price, `method` and `reason` index the detector's, v0... are its evidence in the order declared.
+`detector`, the number of the detector among those at work, is not the kernel's to write."""
 
 CONTEXT: Final = np.dtype(
     [

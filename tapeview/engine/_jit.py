@@ -12,12 +12,15 @@ compiles with index checks.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +30,8 @@ import numpy as np
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _M64: Final = 2**64 - 1
+_UNUSED_S: Final = 30 * 86_400
+"""Compiled kernels of another version that nobody has loaded for so long are removed."""
 
 _kernels: list[Callable[..., Any]] = []
 _inlined: list[Callable[..., Any]] = []
@@ -213,6 +218,17 @@ def cache_folder() -> Path:
     return Path(base) / f"kernels-{digest.hexdigest()}"
 
 
+def cached() -> bool:
+    """Say whether every kernel known to this process only needs to be loaded."""
+    folder = cache_folder()
+    return all((folder / _mark(function)).exists() for function in _warmers)
+
+
+def _mark(function: Callable[..., Any]) -> str:
+    module = function.__module__
+    return "complete" if module.startswith("tapeview.engine.") else f"complete-{module.rpartition('.')[2]}"
+
+
 def warm(progress: Callable[[str], None] | None = None) -> bool:
     """Compile every kernel, or load it from the cache, before returning; give whether kernels now run compiled.
 
@@ -235,7 +251,8 @@ def warm(progress: Callable[[str], None] | None = None) -> bool:
                 function(lambda kernel, *args: twins[kernel](*args))
             folder = cache_folder()
             if folder.is_dir():
-                (folder / "complete").touch()
+                for function in _warmers:
+                    (folder / _mark(function)).touch()
         except Exception as error:
             _failure = f"kernels could not be compiled, plain Python goes on: {type(error).__name__}: {error}"
             raise
@@ -300,17 +317,29 @@ def _background(on_ready: Callable[[bool], None] | None) -> None:
     done = False
     try:
         if wanted():
-            if not ready() and not (cache_folder() / "complete").exists():
+            if not cached():
                 _compile_in_child()
             done = warm()
+            _forget_unused()
     except Exception as error:
         _failure = _failure or f"kernels could not be compiled, plain Python goes on: {error}"
     if on_ready is not None:
         on_ready(done)
 
 
+def _forget_unused() -> None:
+    present, oldest = cache_folder(), time.time() - _UNUSED_S
+    for folder in present.parent.glob("kernels-*"):
+        mark = folder / "complete"
+        with contextlib.suppress(OSError):
+            # Without the mark it was never finished: its own time then says when that was given up.
+            if folder != present and (mark if mark.exists() else folder).stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def _compile_in_child() -> None:
-    code = "import os, tapeview.engine as engine\nif hasattr(os, 'nice'): os.nice(10)\nengine.warm()"
+    modules = ", ".join(sorted({"tapeview.engine", *(function.__module__ for function in _warmers)}))
+    code = f"import os, {modules}\nif hasattr(os, 'nice'): os.nice(10)\ntapeview.engine.warm()"
     path = [str(Path(__file__).parents[2]), *(part for part in sys.path if part)]
     with subprocess.Popen(
         [sys.executable, "-c", code],

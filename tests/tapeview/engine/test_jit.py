@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,32 @@ print(said, _jit.ready(), _jit.call(outer.outer, 5), _jit.failure())
 """
     said = python(code, tmp_path, TAPEVIEW_CACHE=str(tmp_path / "cache"))
     assert said.startswith("[False] False 30 kernels could not be compiled, plain Python goes on")
+
+
+def test_kernels_of_other_versions_unused_for_a_month_are_removed_in_the_background(tmp_path):
+    toys(tmp_path)
+    cache = tmp_path / "cache"
+    days = {"kernels-old": 31, "kernels-new": 29, "kernels-broken-off": 31, "kernels-under-way": 1, "converted": 99}
+    now = time.time()
+    for name, age in days.items():
+        folder = cache / name
+        folder.mkdir(parents=True)
+        (folder / "outer.nbi").touch()
+        mark = folder / "complete" if name in ("kernels-old", "kernels-new") else folder
+        mark.touch()
+        os.utime(mark, (now - age * 86_400,) * 2)
+    code = """
+import os
+from tapeview.engine import _jit, outer
+_jit.start_background().join()
+own = _jit.cache_folder() / "complete"
+os.utime(own, (0, 0))
+before = sorted(p.name for p in own.parent.parent.iterdir() if p.name != own.parent.name)
+_jit._forget_unused()
+print(_jit.ready(), before, own.exists(), repr(_jit.failure()))
+"""
+    said = python(code, tmp_path, TAPEVIEW_CACHE=str(cache))
+    assert said == "True ['converted', 'kernels-new', 'kernels-under-way'] True ''"
 
 
 def test_an_unwritable_cache_only_costs_time(tmp_path):
