@@ -77,8 +77,8 @@ STATUS: Final = 9
 CLOCK: Final = 10
 """Receive time reached recv_ns, a multiple of 100 ms. inst = EVERY."""
 FACT: Final = 11
-"""A slow input: aux = one of the FACT values, lots = value in fixed point 1e-9 (or lots for sizes),
-ref = as-of ns or NONE."""
+"""A slow input: aux = one of the FACT values, lots = value in the fixed point of FACT_DECIMALS (lots of the
+instrument for its sizes), ref = as-of ns or NONE. A liquidation has its price in tick and the order's side in side."""
 QUOTE: Final = 12
 """The venue's own best price of one side (its BBO channel): ref = venue update id or NONE. Never changes the book."""
 
@@ -142,11 +142,20 @@ CAUSES: Final = ("unknown", "sequence", "checksum", "disconnect", "damaged", "dr
 FACTS: Final = (
     "mark_price", "index_price", "funding_rate", "next_funding_ns", "open_interest", "liquidation", "short_interest",
     "float_shares", "adv20", "utilisation", "borrow_fee", "put_volume", "call_volume", "news", "halt", "ssr",
+    "short_volume", "short_exempt_volume", "reported_volume",
 )  # fmt: skip
 (
     F_MARK_PRICE, F_INDEX_PRICE, F_FUNDING_RATE, F_NEXT_FUNDING_NS, F_OPEN_INTEREST, F_LIQUIDATION, F_SHORT_INTEREST,
     F_FLOAT_SHARES, F_ADV20, F_UTILISATION, F_BORROW_FEE, F_PUT_VOLUME, F_CALL_VOLUME, F_NEWS, F_HALT, F_SSR,
+    F_SHORT_VOLUME, F_SHORT_EXEMPT_VOLUME, F_REPORTED_VOLUME,
 ) = range(len(FACTS))  # fmt: skip
+FACT_DECIMALS: Final = (
+    9, 9, 9, 0, None, None, 6,
+    6, 6, 9, 9, 0, 0, 0, 0, 0,
+    6, 6, 6,
+)  # fmt: skip
+"""By FACT value, the k of `lots` = value x 10**k: 9 for prices, rates and fractions of 1, 6 for shares (they come in
+fractions), 0 for contracts, flags and ns. None: lots of the row's instrument, or its fine units with OFF_LOT."""
 
 _ROW: Final = struct.Struct("<qqqqqqqIBbH")
 
