@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from tapeview.detectors._calibration import confidence
 from tapeview.detectors._declare import ALERT, BOARD, CONTEXT, Detector, Found, Thresholds, asset_of, record
 from tapeview.detectors._rows import pick
 from tapeview.engine import _jit
-from tapeview.engine.engine import Engine, Outcome
+from tapeview.engine.engine import Engine
 from tapeview.engine.frame import FRAME
 from tapeview.engine.settings import EngineSettings
 
@@ -33,6 +34,22 @@ _PRINTS: Final = 20
 _MAGIC: Final = b"TVWATCH1"
 _KNOWN: Final = load()
 """Loaded with this module, so that their kernels are compiled with the rest."""
+
+
+class Batch(Protocol):
+    """What an engine or a session says a batch did."""
+
+    @property
+    def events(self) -> Events:
+        """The rows."""
+
+    @property
+    def frame(self) -> NDArray[Any]:
+        """A FRAME row for each."""
+
+    @property
+    def news(self) -> NDArray[np.uint8]:
+        """IS_ bits of each."""
 
 
 class Slice(NamedTuple):
@@ -105,7 +122,7 @@ class Watch:
         """Stories of this instrument that others build on; a BOARD record."""
         return self._board
 
-    def apply(self, outcome: Outcome, engine: Engine | None = None) -> list[Finding]:
+    def apply(self, outcome: Batch, engine: Engine | None = None) -> list[Finding]:
         """Look at what one batch did; with the engine as it stands after it, confirmed alerts have their market."""
         n = len(outcome.events)
         if not n or not self._posts:
@@ -136,7 +153,7 @@ class Watch:
         written.sort(key=lambda w: w[:3])
         return [self._finding(post, one, outcome, engine) for _, post, _, one in written]
 
-    def _finding(self, number: int, one: Any, outcome: Outcome, engine: Engine | None) -> Finding:
+    def _finding(self, number: int, one: Any, outcome: Batch, engine: Engine | None) -> Finding:
         post = self._posts[number]
         alert = self._alert(post, one[0])
         if engine is None or one["phase"][0] != CONFIRMED:
@@ -242,7 +259,30 @@ def default_thresholds(only: tuple[str, ...] | None = None) -> dict[str, Thresho
     return {name: detector.thresholds() for name, detector in _KNOWN.items() if only is None or name in only}
 
 
-def market_at(engine: Engine, outcome: Outcome, row: int) -> Slice:
+def thresholds_of(tables: Mapping[str, Mapping[str, float]], place: str = "thresholds") -> dict[str, Thresholds]:
+    """Turn tables of numbers into thresholds; raise BadInput naming the detector or the key that is wrong."""
+    out: dict[str, Thresholds] = {}
+    for name, table in tables.items():
+        if name not in _KNOWN:
+            near = difflib.get_close_matches(name, _KNOWN, 1)
+            raise BadInput(f"{place}: detector", name, f"{near[0]!r}?" if near else "one of " + ", ".join(_KNOWN))
+        kind = _KNOWN[name].thresholds
+        for key in table:
+            if key not in kind.__struct_fields__:
+                near = difflib.get_close_matches(key, kind.__struct_fields__, 1)
+                wanted = f"{near[0]!r}?" if near else "one of " + ", ".join(kind.__struct_fields__)
+                raise BadInput(f"{place}: {name}", key, wanted)
+        try:
+            out[name] = msgspec.convert(dict(table), kind)
+        except msgspec.ValidationError as error:
+            text, _, key = str(error).partition(" - at `$.")
+            raise BadInput(
+                f"{place}: {name}.{key.rstrip('`')}", table.get(key.rstrip("`")), text.removeprefix("Expected ")
+            ) from None
+    return out
+
+
+def market_at(engine: Engine, outcome: Batch, row: int) -> Slice:
     """The book and the last prints after a row of the batch that the engine has just applied.
 
     Later rows of the batch are taken back one by one: the frame tells what stood there before each.

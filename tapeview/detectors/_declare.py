@@ -39,15 +39,21 @@ ASSETS: Final = ("other", "future", "crypto", "equity")
 A_OTHER, A_FUTURE, A_CRYPTO, A_EQUITY = range(len(ASSETS))
 
 STORIES: Final = 256
+ABSORBED: Final = 64
 BOARD: Final = np.dtype(
     [
         ("stories", "i8"), ("what", "i8", (STORIES,)), ("key", "i8", (STORIES,)), ("side", "i8", (STORIES,)),
         ("tick", "i8", (STORIES,)), ("from_seq", "i8", (STORIES,)), ("to_seq", "i8", (STORIES,)),
+        ("a_stories", "i8"), ("a_side", "i8", (ABSORBED,)), ("a_tick", "i8", (ABSORBED,)),
+        ("a_from_seq", "i8", (ABSORBED,)), ("a_to_seq", "i8", (ABSORBED,)),
     ]
 )  # fmt: skip
 """Stories that one detector tells and others may build on: a ring, the newest at (stories - 1) % STORIES. One is true
 from `from_seq` up to, not including, `to_seq`; a reader asks for the seq of its own row, since whoever wrote has
-already been through the whole batch."""
+already been through the whole batch.
+
+A ring has one writer, since two would take turns by the batch, and where a story lies would depend on how the rows
+were cut: icebergs are in the first ring (`what` = B_ICEBERG), absorption in the second, `a_stories` and so on."""
 B_ICEBERG, B_ABSORPTION = 1, 2
 
 
@@ -102,6 +108,8 @@ class Detector(NamedTuple):
     evidence: tuple[str, ...]
     """Names of v0, v1, ... of an alert."""
     cases: tuple[Case, ...]
+    knob: str = ""
+    """The threshold that says how easily it fires, the higher the rarer."""
     after: tuple[str, ...] = ()
     """Detectors whose stories on the board it reads."""
     prepare: Callable[[NDArray[Any], NDArray[Any]], None] | None = None

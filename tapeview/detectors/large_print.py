@@ -135,6 +135,7 @@ DETECTOR = Detector(
     words=words,
     methods=("print", "sweep"),
     reasons=("",),
+    knob="quantile",
     evidence=("lots", "prints", "levels", "large", "swept"),
     cases=(
         Case("one order far larger than all before", _CROWD + "~50 +101:60", ("LARGE PRINT ▲ 60 bought at 101",)),
