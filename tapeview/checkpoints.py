@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import hashlib
+import io
 import os
+import struct
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
+from typing import BinaryIO, Final, NamedTuple
 
 from feeds.errors import BadInput
+
+_HEAD: Final = struct.Struct("<4sqqI")
+"""Magic, place, and how many states follow; then their lengths, a digest of all this, and the states."""
+_MAGIC: Final = b"TVC1"
+_CHECK: Final = 8
+_MOST: Final = 1 << 16
+"""States in a checkpoint."""
 
 
 class Checkpoint(NamedTuple):
@@ -18,12 +26,6 @@ class Checkpoint(NamedTuple):
 
     seq: int
     recv_ns: int
-
-
-class _Entry(msgspec.Struct, array_like=True):
-    seq: int
-    recv_ns: int
-    blobs: list[bytes]
 
 
 class Checkpoints:
@@ -56,29 +58,34 @@ class Checkpoints:
 
         A folder that cannot be written to is no fault: the checkpoint is then kept in memory only.
         """
-        import zstandard
-
         place = Checkpoint(seq, recv_ns)
-        packed = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(
-            msgspec.msgpack.encode(_Entry(seq, recv_ns, blobs))
-        )
         at = bisect.bisect_left(self._places, (seq,))
         if at < len(self._places) and self._places[at].seq == seq:
             self._places[at] = place
         else:
             self._places.insert(at, place)
-        self._packed[seq] = packed
+        if self._store(place, blobs):
+            self._packed.pop(seq, None)
+        else:
+            packed = io.BytesIO()
+            _pack(packed, place, blobs)
+            self._packed[seq] = packed.getvalue()
+
+    def _store(self, place: Checkpoint, blobs: list[bytes]) -> bool:
         if self._folder is None:
-            return
+            return False
+        file = self._file(place)
+        fresh = file.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            file = self._file(place)
-            fresh = file.with_suffix(f".{os.getpid()}")
-            fresh.write_bytes(packed)
+            with fresh.open("wb") as out:
+                _pack(out, place, blobs)
             fresh.replace(file)
         except OSError:
-            return
-        del self._packed[seq]
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            return False
+        return True
 
     def best_before(self, *, seq: int | None = None, recv_ns: int | None = None) -> Checkpoint | None:
         """Give the newest checkpoint at or before a place, None where there is none.
@@ -103,21 +110,18 @@ class Checkpoints:
 
         packed = self._packed.get(place.seq)
         try:
-            if packed is None:
-                if self._folder is None:
-                    raise BadInput("checkpoint", place.seq, "one of `places`")
-                packed = self._file(place).read_bytes()
-            raw = zstandard.ZstdDecompressor().decompress(packed)
-            entry = msgspec.msgpack.decode(raw, type=_Entry)
-            if (entry.seq, entry.recv_ns) != place:
-                raise BadInput("checkpoint", entry.seq, f"seq {place.seq}")
-        except (OSError, zstandard.ZstdError, msgspec.DecodeError) as error:
+            if packed is not None:
+                return _unpack(io.BytesIO(packed), place)
+            if self._folder is None:
+                raise BadInput("checkpoint", place.seq, "one of `places`")
+            with self._file(place).open("rb") as file:
+                return _unpack(file, place)
+        except (OSError, zstandard.ZstdError) as error:
             self._forget(place)
             raise BadInput("checkpoint", str(error), "a whole file") from None
         except BadInput:
             self._forget(place)
             raise
-        return entry.blobs
 
     def _forget(self, place: Checkpoint) -> None:
         if place in self._places:
@@ -127,6 +131,43 @@ class Checkpoints:
     def _file(self, place: Checkpoint) -> Path:
         assert self._folder is not None
         return self._folder / f"{place.seq:020d}_{place.recv_ns}.tvc"
+
+
+def _pack(out: BinaryIO, place: Checkpoint, blobs: list[bytes]) -> None:
+    import zstandard
+
+    head = _HEAD.pack(_MAGIC, *place, len(blobs)) + b"".join(len(blob).to_bytes(8, "little") for blob in blobs)
+    pieces = (head, _digest(head), *blobs)
+    compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
+    # One state after the other into the stream: together they would be in memory twice.
+    with compressor.stream_writer(out, size=sum(map(len, pieces)), closefd=False) as stream:
+        for piece in pieces:
+            stream.write(piece)
+
+
+def _unpack(file: BinaryIO, place: Checkpoint) -> list[bytes]:
+    import zstandard
+
+    with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as stream:
+        head = stream.read(_HEAD.size)
+        if len(head) < _HEAD.size or head[: len(_MAGIC)] != _MAGIC:
+            raise BadInput("checkpoint", head[: len(_MAGIC)], "a checkpoint")
+        *found, count = _HEAD.unpack(head)[1:]
+        if tuple(found) != place:
+            raise BadInput("checkpoint", found[0], f"seq {place.seq}")
+        lengths = stream.read(8 * min(count, _MOST))
+        # Lengths are trusted only once known to be whole: a damaged one could ask for any amount of memory.
+        if stream.read(_CHECK) != _digest(head + lengths):
+            raise BadInput("checkpoint", len(lengths), "an undamaged head")
+        sizes = [int.from_bytes(lengths[at : at + 8], "little") for at in range(0, len(lengths), 8)]
+        blobs = [stream.read(size) for size in sizes]
+        if [len(blob) for blob in blobs] != sizes or stream.read(1):
+            raise BadInput("checkpoint", sum(len(blob) for blob in blobs), f"{sum(sizes)} bytes of states")
+    return blobs
+
+
+def _digest(head: bytes) -> bytes:
+    return hashlib.blake2b(head, digest_size=_CHECK).digest()
 
 
 def _short(key: str) -> str:

@@ -12,11 +12,13 @@ from feeds.errors import BadInput
 from feeds.events import (
     ADD,
     ASK,
+    BAD_TIME,
     BID,
     BOOK,
     CANCEL,
     CLEAR,
     FILL,
+    IMPLIED,
     LAST,
     MODIFY,
     NO_BOOK,
@@ -36,6 +38,7 @@ from feeds.instruments import Instrument
 from feeds.source import Checks
 
 Records = NDArray[Any]
+_NEW, _WAITING, _BEGUN = range(3)
 _KINDS: Final = {b"A": ADD, b"C": CANCEL, b"M": MODIFY, b"R": CLEAR, b"T": TRADE, b"F": FILL}
 _SIDES: Final = {b"B": 1, b"A": -1, b"N": 0}
 
@@ -87,6 +90,10 @@ class OrderRows(_Rows):
         super().__init__(path, instruments, checks)
         self.takers: dict[int, set[int]] = {}
         """Ids of the aggressors of each instrument's event under way."""
+
+    def forget(self, inst: int) -> None:
+        """Take what follows of an instrument as another day's or another listing's."""
+        self.takers.pop(inst, None)
 
     def rows(self, records: Records, inst: Ints, place: str) -> tuple[Events, Ints]:
         """Rows and the record each comes from."""
@@ -180,6 +187,10 @@ class BookRows(_Rows):
         super().__init__(path, instruments, checks)
         self.newest: dict[int, tuple[Levels, Levels]] = {}
 
+    def forget(self, inst: int) -> None:
+        """Take what follows of an instrument as another day's or another listing's."""
+        self.newest.pop(inst, None)
+
     def rows(self, records: Records, inst: Ints, place: str) -> tuple[Events, Ints]:
         """Rows and the record each comes from: changed levels first, then the trade, or a status where neither is."""
         kind = _codes(records["action"], _KINDS, place, "action")
@@ -253,3 +264,67 @@ def _earlier(side: Levels, n: int, before: Levels | None) -> Levels:
         parts.insert(0, (before.of, before.tick, before.lots, before.marks, before.count))
     of, tick, lots, marks, count = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Levels(of, tick, lots, marks, count)
+
+
+class Starts:
+    """Tell where an instrument's book is live: from its first row, or behind the snapshot that it begins with.
+
+    A book that the venue clears is live again when the event that cleared it ends, with the snapshot it may hold.
+    """
+
+    def __init__(self, instruments: int, *, orders: bool) -> None:
+        self.orders = orders
+        self.phase = np.full(instruments, _NEW)
+        self.stale: set[int] = set()
+        """Instruments whose book is another's until their next row."""
+
+    def forget(self, inst: int) -> None:
+        """Have an instrument's book cleared before its next row."""
+        if self.phase[inst] != _NEW:
+            self.phase[inst] = _NEW
+            self.stale.add(inst)
+
+    def told(self, rows: Events) -> Events:
+        """Rows with the statuses among them, and with the clears of books that are another's."""
+        clears = rows["kind"] == CLEAR
+        if (self.phase == _BEGUN).all() and not clears.any():
+            return rows
+        at: list[int] = []
+        heads: list[Events] = []
+        concerned = set(np.flatnonzero(self.phase != _BEGUN).tolist()) | set(np.unique(rows["inst"][clears]).tolist())
+        for inst in sorted(concerned):
+            its = np.flatnonzero(rows["inst"] == inst)
+            if not len(its):
+                continue
+            first = int(its[0])
+            emptied = its[clears[its]]
+            waits = emptied.tolist()
+            if inst in self.stale:
+                self.stale.discard(inst)
+                if first not in waits:
+                    at.append(first)
+                    heads.append(_head(rows[first : first + 1], CLEAR))
+            if self.phase[inst] == _NEW and first not in waits:
+                if self.orders and rows["marks"][first] & SNAPSHOT:
+                    waits.insert(0, first)
+                else:
+                    at.append(first)
+                    heads.append(_head(rows[first : first + 1], STATUS))
+            elif self.phase[inst] == _WAITING:
+                waits.insert(0, first)
+            ends = its[(rows["marks"][its] & LAST).astype(bool)]
+            after = np.unique(np.searchsorted(ends, waits))
+            for end in ends[after[after < len(ends)]].tolist():
+                at.append(end + 1)
+                heads.append(_head(rows[end : end + 1], STATUS))
+            self.phase[inst] = _WAITING if len(after) and after[-1] == len(ends) else _BEGUN
+        return np.insert(rows, at, np.concatenate(heads)) if heads else rows
+
+
+def _head(row: Events, kind: int) -> Events:
+    head = row.copy()
+    head["kind"], head["aux"], head["ref"], head["side"], head["tick"], head["lots"] = kind, S_LIVE, NONE, 0, 0, 0
+    head["marks"] = (head["marks"] & BAD_TIME) | LAST | (SNAPSHOT if kind == STATUS else IMPLIED)
+    if kind == CLEAR:
+        head["aux"] = 0
+    return head

@@ -23,6 +23,7 @@ import numpy as np
 from feeds.events import ADD, BID, BOOK, CANCEL, FILL, MODIFY, Events
 from feeds.instruments import Instrument
 from tapeview.bench import Measured
+from tapeview.bench.peers import PEERS, Peer, Touch
 from tapeview.bench.streams import level_stream, order_stream
 from tapeview.engine import FRAME, Engine
 
@@ -130,43 +131,74 @@ def run_dictionaries(events: Events) -> float:
     return time.process_time() - began
 
 
+def touch_of(engine: Engine) -> Touch:
+    """What an engine's book ends with, to compare with a peer's."""
+    bid, ask = engine.book.bids(1), engine.book.asks(1)
+    return Touch(*(int(side[name][0]) for side in (bid, ask) for name in ("tick", "lots")))
+
+
 def _rate(events: int, seconds: list[float]) -> float:
     return events / statistics.median(seconds) / 1e6
 
 
-def _family(
-    what: str, name: str, events: Events, rounds: int, yardstick: Yardstick | None, say: Callable[[str], None]
-) -> list[Measured]:
+def _agree(what: str, mine: object, theirs: object, whose: str) -> None:
+    if mine != theirs:
+        raise AssertionError(f"{what}: the engine ends with {mine}, {whose} with {theirs}")
+
+
+_FULL: Final = "the same work in C"
+_ONLY: Final = "C, book only"
+_DICTIONARIES: Final = "dictionaries + bisect, book only"
+
+
+def _round(what: str, events: Events, yardstick: Yardstick | None, peers: list[Peer]) -> dict[str, float]:
+    """Run every contestant once; give the seconds each would take for all events."""
     n = len(events)
+    times: dict[str, float] = {}
+    check = None
+    if yardstick is not None:
+        times[_ONLY], _ = yardstick.run(f"{what}_only", events, max(_BATCHES))
+        times[_FULL], check = yardstick.run(f"{what}_full", events, max(_BATCHES))
+    for batch in _BATCHES:
+        part = events[: n if batch > 1000 else max(n // 10, 2000) if batch > 1 else max(n // 100, 2000)]
+        seconds, engine = run_engine(part, batch)
+        times[f"batches of {batch:,}"] = seconds * n / len(part)
+        if batch == max(_BATCHES):
+            whole = engine
+    if check is not None:
+        _agree(what, check_of(whole), check, "the yardstick in C")
+    for peer in peers:
+        times[f"{peer.name}, {peer.work}"], touch = peer.run(events)
+        _agree(what, touch_of(whole), touch, peer.name)
+    part = events[: n // 5]
+    times[_DICTIONARIES] = run_dictionaries(part) * n / len(part)
+    return times
+
+
+def _family(
+    what: str, events: Events, rounds: int, yardstick: Yardstick | None, say: Callable[[str], None]
+) -> list[Measured]:
+    peers = [peer for peer in PEERS if peer.stream == what]
+    for peer in peers:
+        if peer.missing:
+            say(peer.missing)
+    peers = [peer for peer in peers if not peer.missing]
     times: dict[str, list[float]] = {}
     for number in range(rounds):
         say(f"{what}, round {number + 1} of {rounds}")
-        if yardstick is not None:
-            for loop in ("only", "full"):
-                seconds, check = yardstick.run(f"{name}_{loop}", events, 65_536)
-                times.setdefault(loop, []).append(seconds)
-        for batch in _BATCHES:
-            part = events[: n if batch > 1000 else max(n // 10, 2000) if batch > 1 else max(n // 100, 2000)]
-            seconds, engine = run_engine(part, batch)
-            times.setdefault(f"batch {batch}", []).append(seconds * n / len(part))
-            if batch == max(_BATCHES) and yardstick is not None and check_of(engine) != check:
-                raise AssertionError(f"{what}: the engine and the yardstick disagree")
-        part = events[: n // 5]
-        times.setdefault("dictionaries", []).append(run_dictionaries(part) * n / len(part))
+        for name, seconds in _round(what, events, yardstick, peers).items():
+            times.setdefault(name, []).append(seconds)
+    mine = [f"batches of {batch:,}" for batch in _BATCHES]
     rows = []
-    for batch in _BATCHES:
-        mine = times[f"batch {batch}"]
-        rate = _rate(n, mine)
-        title = f"{what}, whole engine, batches of {batch:,}"
-        if yardstick is not None:
-            ratio = statistics.median(c / m for c, m in zip(times["full"], mine, strict=True))
-            rows.append(Measured(title, rate, _UNIT, ratio, "the same work in C"))
-        ratio = statistics.median(c / m for c, m in zip(times["dictionaries"], mine, strict=True))
-        rows.append(Measured(title, rate, _UNIT, ratio, "dictionaries + bisect, book only"))
-    if yardstick is not None:
-        rows.append(Measured(f"{what}, C, the same work", _rate(n, times["full"]), _UNIT))
-        rows.append(Measured(f"{what}, C, book only", _rate(n, times["only"]), _UNIT))
-    rows.append(Measured(f"{what}, dictionaries + bisect, book only", _rate(n, times["dictionaries"]), _UNIT))
+    for name in mine:
+        ours = times[name]
+        for other, theirs in times.items():
+            if other not in mine and other != _ONLY:
+                ratio = statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
+                rows.append(Measured(f"{what}, whole engine, {name}", _rate(len(events), ours), _UNIT, ratio, other))
+    for other, theirs in times.items():
+        if other not in mine:
+            rows.append(Measured(f"{what}, {other}", _rate(len(events), theirs), _UNIT))
     return rows
 
 
@@ -181,6 +213,6 @@ def measure(*, quick: bool = False, say: Callable[[str], None] = print) -> list[
             say(f"no C yardstick: {error}")
             yardstick = None
         say("making streams")
-        rows += _family("levels", "levels", level_stream(n), rounds, yardstick, say)
-        rows += _family("orders", "orders", order_stream(n), rounds, yardstick, say)
+        rows += _family("levels", level_stream(n), rounds, yardstick, say)
+        rows += _family("orders", order_stream(n), rounds, yardstick, say)
     return rows

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from feeds.recording import RecordingWriter, open_recording
 from feeds.source import Checks, SourceInfo
 from tapeview.bench import Measured
 from tapeview.bench.streams import level_stream
+
+if TYPE_CHECKING:
+    from tapeview.playback import Playback
 
 _INSTRUMENT = Instrument(venue="bench", symbol="L2", tick="0.01")
 _SEEKS = 40
@@ -133,40 +136,61 @@ def _read(folder: Path, piece: Events, rounds: int, scratch: Path) -> list[Measu
 
 
 def _seek(folder: Path) -> list[Measured]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=_seek_child, args=(str(folder), theirs))
-    child.start()
-    times, peak, index_s = ours.recv()
-    child.join()
+    times, peak, index_s = _in_child(_seek_child, folder)
+    _, busy, _ = _in_child(_play_child, folder)
     return [
         Measured("background pass, wall", index_s, "s"),
         Measured(f"seek to a random time, wall, median of {len(times)}", statistics.median(times) * 1e3, "ms"),
         Measured("seek to a random time, wall, worst", max(times) * 1e3, "ms"),
         Measured("memory of the player, peak", peak / 1e6, "MB"),
+        Measured("memory of the player at full speed beside the background pass, peak", busy / 1e6, "MB"),
     ]
 
 
-def _seek_child(folder: str, pipe: Any) -> None:
+def _in_child(work: Callable[[Playback], tuple[list[float], float]], folder: Path) -> tuple[list[float], int, float]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_child, args=(work, str(folder), theirs))
+    child.start()
+    found: tuple[list[float], int, float] = ours.recv()
+    child.join()
+    return found
+
+
+def _child(work: Callable[[Playback], tuple[list[float], float]], folder: str, pipe: Any) -> None:
     from tapeview.engine import warm
     from tapeview.playback import Playback
 
     warm()
     playback = Playback([open_recording(folder)])
+    times, index_s = work(playback)
+    playback.close()
+    pipe.send((times, _peak_bytes(), index_s))
+
+
+def _seek_child(playback: Playback) -> tuple[list[float], float]:
     began = time.perf_counter()
     playback.start_index()
     while not playback.lane.index_done:
         time.sleep(0.01)
     index_s = time.perf_counter() - began
     first, last = playback.start_ns or 0, playback.end_ns or 0
-    places = np.random.default_rng(1).integers(first, last, _SEEKS)
     times = []
-    for place in places.tolist():
+    for place in np.random.default_rng(1).integers(first, last, _SEEKS).tolist():
         began = time.perf_counter()
         playback.seek(place)
         times.append(time.perf_counter() - began)
-    playback.close()
-    pipe.send((times, _peak_bytes(), index_s))
+    return times, index_s
+
+
+def _play_child(playback: Playback) -> tuple[list[float], float]:
+    playback.start_index()
+    playback.set_speed(0.0)
+    playback.play()
+    while not playback.lane.index_done:
+        playback.tick(time.monotonic_ns())
+        time.sleep(0.001)
+    return [], 0.0
 
 
 def _peak_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Playing sources against a clock, stepping, seeking, and several sources as one."""
+"""Playing sources against a clock, stepping, and going on from another place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds import script
-from feeds.clock import Clock
 from feeds.errors import BadInput
-from feeds.events import CLOCK, EVERY, LAST, TRADE, Events
-from feeds.replay import MAX, Merged, Player, merge
+from feeds.events import CLOCK, LAST, TRADE, Events
+from feeds.replay import MAX, Player
 from feeds.source import Checks, Source
 from tests.kit.recordings import INFO, all_rows, write_recording
 from tests.kit.rows import INSTRUMENTS, stream, streams
@@ -196,56 +195,43 @@ def test_market_time_follows_steps() -> None:
 
 
 @pytest.mark.parametrize("part_rows", [40, 10_000])
-def test_after_a_seek_by_number_the_next_row_is_that_row(tmp_path: Path, part_rows: int) -> None:
+def test_resuming_gives_the_rows_at_hand_and_then_the_parts_after_them_without_their_keyframes(
+    tmp_path: Path, part_rows: int
+) -> None:
     rows = stream(2, 120)
     recording = write_recording(tmp_path / "r", rows, part_rows=part_rows)
     player = Player(recording, speed=MAX)
-    times = np.maximum.accumulate(rows["recv_ns"])
-    ends = [0, *sorted(s + 1 for s in ends_of(rows))]
-    for seq in ends[::9]:
-        number = player.seek(seq=seq)
-        assert number == recording.part_at(seq=seq)
-        if seq:
-            assert player.market_ns == times[seq - 1]
-        got = all_rows(part for _, part in play_out(player, 1))
-        assert got.tobytes() == rows[seq:].tobytes()
+    for seq in [0, *sorted(s + 1 for s in ends_of(rows))][::9]:
+        number = recording.part_at(seq=seq)
+        end = recording.parts[number].next_seq
+        for at_hand, part in ((rows[seq:end], number + 1), (rows[seq:seq], number + 1)):
+            player.resume(at_hand, part, market_ns=int(rows["recv_ns"][0]))
+            got = all_rows(given for _, given in play_out(player, 1))
+            assert got.tobytes() == np.concatenate([at_hand, rows[end:]]).tobytes()
     player.close()
 
 
-@pytest.mark.parametrize("part_rows", [40, 10_000])
-def test_after_a_seek_by_time_the_next_row_is_the_first_after_it(tmp_path: Path, part_rows: int) -> None:
-    rows = stream(3, 120)
-    times = np.maximum.accumulate(rows["recv_ns"])
-    for source in (write_recording(tmp_path / "r", rows, part_rows=part_rows), Given(rows)):
-        player = Player(source, speed=MAX)
-        for ns in [int(times[0]) - 5, *times[::13].tolist(), int(times[-1]) + 5]:
-            player.seek(recv_ns=ns)
-            assert player.market_ns == ns
-            got = all_rows(part for _, part in play_out(player, 1))
-            assert got.tobytes() == rows[times > ns].tobytes()
-        player.close()
-
-
-def test_a_seek_by_number_in_another_source_goes_through_it() -> None:
-    rows = stream(4, 60)
-    player = Player(Given(rows), speed=MAX)
-    seq = sorted(ends_of(rows))[17] + 1
-    assert player.seek(seq=seq) == 0
-    assert all_rows(part for _, part in play_out(player, 1)).tobytes() == rows[seq:].tobytes()
-    player.close()
-
-
-def test_market_time_goes_on_at_its_speed_after_a_seek(tmp_path: Path) -> None:
+def test_market_time_goes_on_at_its_speed_after_resuming(tmp_path: Path) -> None:
     rows = stream(5, 120)
     recording = write_recording(tmp_path / "r", rows, part_rows=40)
     times = np.maximum.accumulate(rows["recv_ns"])
     ns = int(times[len(times) // 2])
+    after = np.flatnonzero(times > ns)
+    number = recording.part_at(seq=int(after[0]))
     player = Player(recording)
     player.due(0)
-    player.seek(recv_ns=ns)
+    player.resume(rows[after[0] : recording.parts[number].next_seq], number + 1, ns)
+    assert player.market_ns == ns
     assert len(player.due(10 * SECOND)) == 0
     player.due(10 * SECOND + 30_000_000)
     assert player.market_ns == ns + 30_000_000
+    player.close()
+
+
+def test_a_source_without_parts_cannot_be_resumed() -> None:
+    player = Player(Given(stream(4, 10)))
+    with pytest.raises(TypeError, match="Given has no parts"):
+        player.resume(stream(4, 10), 0)
     player.close()
 
 
@@ -260,6 +246,31 @@ def test_what_the_reader_raises_comes_out_of_due() -> None:
     with pytest.raises(BadInput, match="byte 9"):
         play_out(player, 1)
     player.close()
+
+
+def test_nothing_is_read_before_it_is_played_or_stepped() -> None:
+    class Watched(Given):
+        begun = closed = 0
+
+        def batches(self):
+            self.begun += 1
+            try:
+                yield from super().batches()
+            finally:
+                self.closed += 1
+
+    source = Watched(stream(8, 60))
+    player = Player(source, speed=MAX)
+    player.pause()
+    for now in range(3):
+        assert len(player.due(now)) == 0
+    player.close()
+    assert (source.begun, source.closed) == (0, 0)
+    player = Player(source, speed=MAX)
+    assert len(player.step_event())
+    assert source.begun == 1
+    player.close()
+    assert source.closed == 1
 
 
 def test_closing_ends_the_reading_thread_even_in_the_middle() -> None:
@@ -281,65 +292,3 @@ def test_closing_ends_the_reading_thread_even_in_the_middle() -> None:
     player.close()
     assert source.closed
     assert not [thread for thread in threading.enumerate() if thread.name == "replay"]
-
-
-def without_clock(rows: Events) -> Events:
-    return rows[rows["kind"] != CLOCK]
-
-
-def messages_of(rows: Events) -> list[bytes]:
-    ends = (np.flatnonzero(rows["marks"] & LAST) + 1).tolist()
-    plain = rows.copy()
-    plain["seq"] = 0
-    return [plain[start:end].tobytes() for start, end in itertools.pairwise([0, *ends])]
-
-
-@given(streams(max_messages=40), streams(instruments=2, max_messages=40), st.integers(1, 6), st.integers(1, 6))
-@settings(max_examples=40, deadline=None)
-def test_merged_sources_keep_every_message_whole_and_in_order_of_time(one, two, cut_one, cut_two) -> None:
-    merged = merge([Given(one, cut_one), Given(two, cut_two, INSTRUMENTS)])
-    rows = all_rows(merged.batches())
-    assert len(merged.instruments) == 3
-    again = all_rows(merge([Given(one, 3), Given(two, 1, INSTRUMENTS)]).batches())
-    assert rows.tobytes() == again.tobytes(), "how the batches are cut changes nothing"
-    assert rows["seq"].tolist() == list(range(len(rows)))
-    plain = without_clock(rows)
-    first, second = plain[plain["inst"] == 0], plain[plain["inst"] > 0].copy()
-    second["inst"] -= 1
-    assert messages_of(first) == messages_of(without_clock(one))
-    assert messages_of(second) == messages_of(without_clock(two))
-    inside = (plain["marks"][:-1] & LAST) == 0
-    assert ((plain["inst"][:-1] == 0) == (plain["inst"][1:] == 0))[inside].all(), "a message is never split"
-    newest = [np.maximum.accumulate(x["recv_ns"]) for x in (without_clock(one), without_clock(two))]
-    order = np.sort(np.concatenate(newest), kind="stable")
-    assert np.maximum.accumulate(plain["recv_ns"]).tolist() == np.maximum.accumulate(order).tolist()
-
-
-def test_a_merged_stream_has_one_clock() -> None:
-    one, two = script.events("b100:1 ~1000 b101:1"), script.events("~330 b90:1 ~330 b91:1")
-    rows = all_rows(merge([Given(one), Given(two)]).batches())
-    clock = rows[rows["kind"] == CLOCK]
-    assert set(clock["inst"].tolist()) == {EVERY}
-    assert clock["recv_ns"].tolist() == [script.START_NS + n * 100_000_000 for n in range(1, 11)]
-    assert Clock().insert(without_clock(rows)).tobytes() == rows.tobytes()
-
-
-def test_merging_one_source_is_that_source_and_none_is_refused() -> None:
-    source = Given(stream(1, 5))
-    assert merge([source]) is source
-    with pytest.raises(BadInput):
-        Merged([])
-
-
-def test_what_the_readers_found_is_added_up() -> None:
-    one, two = Given(stream(1, 5)), Given(stream(2, 5))
-    one.checks = Checks(gaps=2, ignored={"x": 1}, problems=["a"])
-    two.checks = Checks(gaps=3, ignored={"x": 2, "y": 1}, problems=["b"])
-    checks = Merged([one, two]).checks
-    assert (checks.gaps, checks.ignored, checks.problems) == (5, {"x": 3, "y": 1}, ["a", "b"])
-
-
-def test_a_source_that_ends_early_does_not_hold_the_other_back() -> None:
-    one, two = script.events("b100:1"), script.events("~50 b90:1 ~5000 b91:1 ~5000 b92:1")
-    rows = without_clock(all_rows(merge([Given(one, 1), Given(two, 1)]).batches()))
-    assert rows["tick"].tolist() == [100, 90, 91, 92]

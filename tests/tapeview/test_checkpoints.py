@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import zstandard
 
 from feeds.errors import BadInput
 from feeds.instruments import Instrument
@@ -67,9 +68,44 @@ def test_a_damaged_file_is_refused_and_forgotten(tmp_path):
         with pytest.raises(BadInput):
             kept.load(kept.places[0])
         assert len(kept) == 0
+    for end in range(len(whole) - 4):  # the last four bytes are a sum over what is whole without them
+        file.write_bytes(whole[:end])
+        kept = Checkpoints(tmp_path, "k")
+        with pytest.raises(BadInput):
+            kept.load(kept.places[0])
     file.unlink()
     kept = Checkpoints(tmp_path, "k")
     assert len(kept) == 0
+
+
+def test_bytes_after_the_states_are_refused(tmp_path):
+    Checkpoints(tmp_path, "k").put(1, 2, [b"x" * 1000, b""])
+    (file,) = tmp_path.rglob("*.tvc")
+    raw = zstandard.ZstdDecompressor().stream_reader(file.read_bytes()).read()
+    for bad in (raw + b"x", raw[:-1]):
+        file.write_bytes(zstandard.compress(bad))
+        kept = Checkpoints(tmp_path, "k")
+        with pytest.raises(BadInput, match="1000 bytes of states"):
+            kept.load(kept.places[0])
+
+
+def test_a_length_that_was_damaged_takes_no_memory(tmp_path):
+    Checkpoints(tmp_path, "k").put(1, 2, [b"x" * 1000])
+    (file,) = tmp_path.rglob("*.tvc")
+    raw = bytearray(zstandard.ZstdDecompressor().stream_reader(file.read_bytes()).read())
+    length = raw.index((1000).to_bytes(8, "little"))
+    raw[length : length + 8] = (1 << 60).to_bytes(8, "little")
+    file.write_bytes(zstandard.compress(bytes(raw)))
+    kept = Checkpoints(tmp_path, "k")
+    with pytest.raises(BadInput, match="an undamaged head"):
+        kept.load(kept.places[0])
+
+
+@pytest.mark.parametrize("blobs", [[], [b""], [b"", b"one", b"", b"two" * 100_000]])
+def test_states_come_back_as_many_and_as_long_as_they_were(blobs, tmp_path):
+    for kept in (Checkpoints(), Checkpoints(tmp_path, "k")):
+        kept.put(-1, -5, blobs)
+        assert kept.load(kept.places[0]) == blobs
 
 
 def test_a_folder_that_cannot_be_written_to_costs_nothing(tmp_path):

@@ -22,6 +22,7 @@ from feeds.events import (
     CANCEL,
     CLEAR,
     FILL,
+    IMPLIED,
     LAST,
     MODIFY,
     NO_BOOK,
@@ -35,9 +36,12 @@ from feeds.events import (
     TRADE,
     UNKNOWN,
 )  # fmt: skip
+from feeds.files import reader_for
 from feeds.files._dbn import RECORDS, UNDEF_PRICE
 from feeds.files.databento import READER, DatabentoReader
+from feeds.instruments import Instrument
 from feeds.source import OpenOptions
+from tapeview.engine import Engine
 from tests.feeds.files.naive import Naive, plain
 from tests.feeds.files.samples import START_NS, databento, dbn_metadata
 
@@ -152,8 +156,8 @@ def test_each_action_becomes_its_row(tmp_path: Path) -> None:
     (fill,) = rows[rows["kind"] == FILL]
     assert fill["marks"] == NO_BOOK
     assert (rows["marks"][rows["kind"] != FILL] & NO_BOOK == 0).all()
-    assert (rows["marks"] & LAST != 0).tolist() == [True, True, True, True, False, False, True, True, True]
-    assert rows[0][["kind", "aux"]].tolist() == (STATUS, S_LIVE)
+    assert (rows["marks"] & LAST != 0).tolist() == [True, True, True, True, False, False, *[True] * 4]
+    assert rows[[0, -1]][["kind", "aux"]].tolist() == [(STATUS, S_LIVE)] * 2
     assert any("partial" in note for note in reader.notes)
 
 
@@ -200,6 +204,32 @@ def test_a_snapshot_at_the_start_is_marked_and_live_follows_it(tmp_path: Path) -
     assert (rows["marks"] & SNAPSHOT != 0).tolist() == [True, True, True, True, False]
     assert (rows["marks"] & LAST != 0).tolist() == [False, False, True, True, True]
     assert reader.notes == []
+
+
+@pytest.mark.parametrize("flags", [0, 32, 40])
+def test_a_book_cleared_on_the_way_is_live_again_when_it_is_whole(tmp_path: Path, flags: int) -> None:
+    snapshot = [
+        mbo("R", flags=flags),
+        mbo("A", "B", 90, 5, 21, flags=flags),
+        mbo("A", "A", 91, 5, 22, flags=flags | 128),
+    ]
+    path = write(tmp_path, mbo("A", "B", 100, 5, 11), *snapshot, mbo("R", flags=128), mbo("A", "B", 80, 1, 31))
+    rows, _ = read(path)
+    assert rows["kind"].tolist() == [STATUS, ADD, CLEAR, ADD, ADD, STATUS, CLEAR, STATUS, ADD]
+    engine = Engine(Instrument(venue="t", symbol="X", tick="0.25"))
+    states = []
+    for at in range(len(rows)):
+        engine.apply(rows[at : at + 1])
+        states.append(engine.book.state_name)
+    assert states == ["live", "live", *["syncing"] * 3, "live", "syncing", "live", "live"]
+
+
+def test_a_snapshot_cut_by_the_end_of_a_read_is_live_only_when_it_is_whole(tmp_path: Path) -> None:
+    many = [mbo("A", "B", 100 - at % 50, 5, 100 + at, flags=32) for at in range(30_000)]
+    again = [mbo("R", flags=32), *many, mbo("A", "A", 101, 5, 11, flags=160)]
+    rows, _ = read(write(tmp_path, *again, mbo("A", "A", 102, 5, 12), *again, mbo("A", "A", 102, 5, 12)))
+    assert np.flatnonzero(rows["kind"] == STATUS).tolist() == [30_002, 60_006]
+    assert (rows["kind"] == ADD).sum() == 60_004
 
 
 def test_fills_of_the_aggressors_own_order_are_skipped_and_its_event_still_ends(tmp_path: Path) -> None:
@@ -501,6 +531,135 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(MissingExtra, match=r"tapeview\[databento\]") as caught:
         READER.open(path, OpenOptions())
     assert caught.value.extra == "databento"
+
+
+def days(folder: Path, *files: tuple[bytes, ...], symbols: dict[str, int] | tuple = (), **more: str) -> Path:
+    """A folder as a batch download gives it: one file a day, and notes beside them."""
+    folder.mkdir(exist_ok=True)
+    for name in ("condition.json", "manifest.json", "metadata.json", "symbology.json"):
+        (folder / name).write_text("{}")
+    for day, records in enumerate(files, 1):
+        named = symbols[day - 1] if isinstance(symbols, tuple) and symbols else symbols or None
+        path = folder / f"glbx-mdp3-202401{day:02}.{more.get('schema', 'mbo')}.dbn.zst"
+        path.write_bytes(zstandard.compress(dbn_metadata(more.get("schema", "mbo"), named) + b"".join(records)))
+    return folder
+
+
+DAY = 86_400 * 10**9
+
+
+def test_a_folder_of_days_is_the_rows_of_one_file_after_the_other(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    made = [
+        mbo("A", draw.choice("BA"), 100 + at, 1 + at % 7, 10 + at, at=at * DAY // 40, sequence=at) for at in range(100)
+    ]
+    folder = days(tmp_path / "days", tuple(made[:40]), (), tuple(made[40:45]), tuple(made[45:]))
+    one = write(tmp_path, *made)
+    assert READER.recognises(folder, b"")
+    assert reader_for(folder, OpenOptions()) is READER
+    rows, reader = read(folder)
+    assert rows.tobytes() == read(one)[0].tobytes()
+    assert reader.position == reader.size == sum(file.stat().st_size for file in folder.glob("*.zst"))
+    assert reader.checks.messages == 100
+    assert reader.notes == [
+        "ignored: condition.json, manifest.json, metadata.json, symbology.json",
+        "no snapshot at the start: partial, orders before the file are unknown",
+    ]
+
+
+def test_an_event_cut_by_the_end_of_a_file_is_one_event(tmp_path: Path) -> None:
+    folder = days(
+        tmp_path / "days", (mbo("A", "A", 101, 5, 5), mbo("T", "B", 101, 1, 0, flags=0, at=1)),
+        (mbo("F", "A", 101, 1, 5, flags=0, at=1), mbo("C", "A", 101, 1, 5, at=1)),
+    )  # fmt: skip
+    rows, _ = read(folder)
+    assert rows["kind"].tolist() == [STATUS, ADD, TRADE, FILL, CANCEL]
+    assert (rows["marks"] & LAST != 0).tolist() == [True, True, False, False, True]
+
+
+def test_every_day_that_begins_with_a_snapshot_is_live_behind_it(tmp_path: Path) -> None:
+    def day(at: int) -> tuple[bytes, ...]:
+        head = [mbo("R", flags=40, at=at), mbo("A", "B", 100, 5, 11, flags=40, at=at)]
+        return (*head, mbo("A", "A", 101, 5, 12, flags=168, at=at), mbo("A", "B", 99, 1, 13, at=at + 9))
+
+    rows, reader = read(days(tmp_path / "days", day(0), day(DAY), day(2 * DAY)))
+    assert rows["kind"].tolist() == [CLEAR, ADD, ADD, STATUS, ADD] * 3
+    assert reader.notes[1:] == []
+
+
+def test_books_of_a_folder_go_on_as_differences(tmp_path: Path) -> None:
+    folder = days(tmp_path / "days", (mbp1(10, 11),), (mbp1(10, 12, at=DAY),), schema="mbp-1")
+    rows, _ = read(folder)
+    assert sorted(brief(rows)[2:]) == [(BOOK, ASK, 11, 0, 1, 0), (BOOK, ASK, 12, 2, 1, 1)]
+
+
+def test_instruments_of_a_folder_go_by_name_and_a_new_id_begins_a_new_book(tmp_path: Path) -> None:
+    folder = days(
+        tmp_path / "days",
+        (mbo("A", "B", 100, 5, 11), mbo("A", "B", 400, 5, 11, instrument=8)),
+        # Numbers have changed hands overnight, and a third has come.
+        (mbo("A", "A", 500, 3, 11, at=DAY), mbo("A", "A", 104, 3, 12, instrument=8, at=DAY),
+         mbo("A", "B", 50, 1, 1, instrument=9, at=DAY)),
+        symbols=({"MESM3": 7, "MCLM3": 8}, {"MCLM3": 7, "MESM3": 8, "MGCM3": 9}),
+    )  # fmt: skip
+    rows, reader = read(folder)
+    assert [one.symbol for one in reader.instruments] == ["MESM3", "MCLM3", "MGCM3"]
+    assert [one.tick for one in reader.instruments] == ["0.25", "0.01", "0.10"]
+    assert reader.notes[-1] == "instrument ids change with glbx-mdp3-20240102.mbo.dbn.zst: books begin anew there"
+    for inst, kinds in enumerate(([STATUS, ADD, CLEAR, STATUS, ADD], [STATUS, ADD, CLEAR, STATUS, ADD], [STATUS, ADD])):
+        assert rows["kind"][rows["inst"] == inst].tolist() == kinds
+    assert [bool(mark & IMPLIED) for mark in rows["marks"]] == [kind == CLEAR for kind in rows["kind"]]
+    book = Naive()
+    for row in plain(rows[rows["inst"] == 0]):
+        book.apply(row)
+    assert (book.levels[BID], book.levels[ASK]) == ({}, {104: 3})
+
+
+def test_a_new_id_shows_the_whole_book_again(tmp_path: Path) -> None:
+    record = mbp1(10, 11, at=DAY)
+    other = record[:4] + (8).to_bytes(4, "little") + record[8:]
+    folder = days(tmp_path / "days", (mbp1(10, 11),), (other,), symbols=({"MESM3": 7}, {"MESM3": 8}), schema="mbp-1")
+    rows, _ = read(folder)
+    assert rows["kind"].tolist() == [STATUS, BOOK, BOOK, CLEAR, STATUS, BOOK, BOOK]
+    assert (rows["marks"][5:] & SNAPSHOT != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        ({"schema": "mbp-1"}, r"20240102\.mbp-1\.dbn\.zst: dataset and schema: got 'GLBX\.MDP3 mbp-1', expected "
+         r"GLBX\.MDP3 mbo as in glbx-mdp3-20240101"),
+        ({"dataset": "XNAS.ITCH"}, r"got 'XNAS\.ITCH mbo', expected GLBX\.MDP3 mbo"),
+    ],
+)  # fmt: skip
+def test_files_of_another_kind_in_a_folder_are_refused(tmp_path: Path, second: dict[str, str], why: str) -> None:
+    folder = days(tmp_path / "days", (mbo("A", "B", 100, 5, 1),))
+    name = f"glbx-mdp3-20240102.{second.get('schema', 'mbo')}.dbn.zst"
+    (folder / name).write_bytes(zstandard.compress(dbn_metadata(**({"schema": "mbo"} | second))))
+    with pytest.raises(BadInput, match=why):
+        read(folder)
+
+
+def test_files_that_are_not_one_after_the_other_are_refused(tmp_path: Path) -> None:
+    early, late = mbo("A", "B", 100, 5, 1), mbo("A", "B", 100, 5, 2, at=DAY)
+    with pytest.raises(
+        BadInput, match=r"one: glbx-mdp3-20240102\.mbo\.dbn\.zst: got 'starts before glbx-mdp3-20240101"
+    ):
+        read(days(tmp_path / "one", (late,), (early,)))
+    with pytest.raises(
+        BadInput, match=r"20240102\.mbo\.dbn\.zst: byte \d+: got 'ts_recv \d+', expected .* where glbx-.*01"
+    ):
+        read(days(tmp_path / "two", (early, late), (mbo("A", "B", 100, 5, 3, at=DAY - 1),)))
+
+
+def test_a_file_of_a_folder_that_is_empty_or_damaged_is_refused_and_never_passed_over(tmp_path: Path) -> None:
+    folder = days(tmp_path / "days", (mbo("A", "B", 100, 5, 1),), (mbo("A", "B", 100, 5, 2, at=DAY),))
+    second = folder / "glbx-mdp3-20240102.mbo.dbn.zst"
+    whole = second.read_bytes()
+    for bad in (b"", whole[:20], b"no DBN", whole[:-8]):
+        second.write_bytes(bad)
+        with pytest.raises(BadInput, match=r"20240102\.mbo\.dbn\.zst: byte \d+"):
+            read(folder)
 
 
 def test_uncompressed_and_compressed_files_give_the_same_rows(tmp_path: Path) -> None:
