@@ -45,6 +45,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """What the source lets one see, A to D."""
     held: bool = False
     """Kept back from the screen because the hour's budget was spent; recorded all the same."""
+    lasts: bool = True
+    """Whether it stays true until it is cleared; an event, such as a large print, is only told."""
     text: str
     """One line of at most 100 columns."""
     evidence: dict[str, float]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -21,7 +23,10 @@ from tapeview.snapshot import (
     ROW_LAST,
     ROW_LOW,
     ROW_OFF_GRID,
+    ROW_UNKNOWN_ASK,
+    ROW_UNKNOWN_BID,
     ROW_VWAP,
+    AlertsPart,
     ChartPart,
     Floats,
     Ints,
@@ -36,9 +41,18 @@ from tapeview.snapshot import (
 
 _VALID_NS = 30 * 60 * 1_000_000_000
 _NEWER_LIMIT = 5000
+SPAN_STEPS_S: Final = (30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+"""Spans that a chart takes, one after the other, while its session is younger than the one asked for."""
 
 
-def take(engine: Engine, instrument: Instrument, window: Window, status: StatusPart, number: int = 0) -> Snapshot:
+def take(
+    engine: Engine,
+    instrument: Instrument,
+    window: Window,
+    status: StatusPart,
+    number: int = 0,
+    alerts: AlertsPart | None = None,
+) -> Snapshot:
     """Copy what the window asks for."""
     scale = Scale.of(instrument)
     return Snapshot(
@@ -50,6 +64,7 @@ def take(engine: Engine, instrument: Instrument, window: Window, status: StatusP
         tape=tape(engine, window) if window.tape_rows > 0 else None,
         chart=chart(engine, scale, window) if window.chart_columns > 0 else None,
         meters=meters(engine) if window.meters else None,
+        alerts=alerts,
     )
 
 
@@ -104,7 +119,12 @@ def ladder(engine: Engine, scale: Scale, window: Window) -> LadderPart:
         for k, bit in ((1, ROW_BAND1), (2, ROW_BAND2), (3, ROW_BAND3)):
             mark(round(value.vwap + k * value.sigma), bit)
             mark(round(value.vwap - k * value.sigma), bit)
-    labels = tuple(write.ladder_price(scale, int(t)) for t in ticks.tolist())
+    known_from, known_to = book.known
+    if known_from is not None:
+        marks[ticks + group - 1 < known_from] |= ROW_UNKNOWN_BID
+    if known_to is not None:
+        marks[ticks - group + 1 > known_to] |= ROW_UNKNOWN_ASK
+    labels = _labels(scale, top, n, group)
     columns["marks"] = marks
     columns, labels = _off_grid(engine, scale, columns, labels, low, high, n) if group == 1 else (columns, labels)
     sizes = np.concatenate([columns["bid"], columns["ask"]])
@@ -121,12 +141,28 @@ def ladder(engine: Engine, scale: Scale, window: Window) -> LadderPart:
         last_lots=int(last["lots"]) if last is not None else 0,
         last_side=int(last["side"]) if last is not None else 0,
         last_ns=int(last["recv_ns"]) if last is not None else 0,
-        bar_lots=int(np.quantile(sizes, 0.95)) if len(sizes) else 0,
+        bar_lots=_full_bar(sizes),
         volume_bar=int(volumes.max(initial=0)),
         recent_since_ns=int(covered),
         has_orders=bool(book.has_orders),
         **columns,
     )
+
+
+@lru_cache(maxsize=64)
+def _labels(scale: Scale, top: int, rows: int, group: int) -> tuple[str, ...]:
+    return tuple(write.ladder_price(scale, row * group) for row in range(top, top - rows, -1))
+
+
+def _full_bar(sizes: Ints) -> int:
+    # The 95th percentile between its neighbours; numpy's own takes ten times as long on some dozens of values.
+    if not len(sizes):
+        return 0
+    ordered = np.sort(sizes)
+    place = 0.95 * (len(ordered) - 1)
+    low = int(place)
+    below, above = int(ordered[low]), int(ordered[min(low + 1, len(ordered) - 1)])
+    return below + int((above - below) * (place - low))
 
 
 def _slot(engine: Engine, window: Window) -> int:
@@ -204,12 +240,13 @@ def tape(engine: Engine, window: Window) -> TapePart:
 def chart(engine: Engine, scale: Scale, window: Window) -> ChartPart:
     """Price, VWAP and bands in as many columns as the panel has."""
     columns, slot = window.chart_columns, _slot(engine, window)
-    column_ns = max(1, window.chart_s * 1_000_000_000 // columns)
     end = engine.recv_ns if engine.recv_ns != NONE else 0
+    span_s = _span_s(window.chart_s, end - engine.tape.first_ns if engine.tape.first_ns != NONE else None)
+    column_ns = max(1, span_s * 1_000_000_000 // columns)
     # Columns start at multiples of their length, so that a column does not change its content as time goes on.
     start = (end // column_ns - columns + 1) * column_ns
-    seconds = 1 if window.chart_s <= 7200 else 60
-    bars = engine.tape.bars(window.chart_s // seconds + 2, seconds=seconds)
+    seconds = 1 if span_s <= 7200 else 60
+    bars = engine.tape.bars(span_s // seconds + 2, seconds=seconds)
     if slot:
         bars = _anchored(engine, bars, slot)
     bars = bars[bars["start_ns"] >= start]
@@ -262,6 +299,16 @@ def chart(engine: Engine, scale: Scale, window: Window) -> ChartPart:
         sigma_text=f"{grid.value(value.sigma):.{grid.decimals}f}" if value is not None else "–",
         valid=value is not None and old and value.sigma >= 2,
     )
+
+
+def _span_s(chosen_s: int, elapsed_ns: int | None) -> int:
+    """The span chosen, or a shorter one that the prints so far fit; for 0 their time, in whole minutes."""
+    if elapsed_ns is None:
+        return chosen_s or 60
+    elapsed_s = max(1, math.ceil(elapsed_ns / 1e9))
+    if chosen_s <= 0:
+        return 60 * math.ceil(elapsed_s / 60) if elapsed_s > 30 else 30
+    return min(chosen_s, next((step for step in SPAN_STEPS_S if step >= elapsed_s), chosen_s))
 
 
 def _anchored(engine: Engine, bars: Records, slot: int) -> Records:

@@ -2,7 +2,7 @@
 
 Each source has a Lane: a Player that says which rows are due, and a Session they go through. Lanes share nothing
 but the clock, so several instruments stay exact whatever the others do. In the background a pass at engine speed
-leaves a checkpoint before each part; a seek restores the last one before the moment and plays on from there, which
+leaves a checkpoint after each part; a seek restores the last one before the moment and plays on from there, which
 gives the very state that playing through would.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from feeds.recording import Recording
 from feeds.replay import Player
 from feeds.source import OpenOptions, open_source
 from tapeview import camera
+from tapeview.alertlog import AlertLog
 from tapeview.checkpoints import Checkpoints
 from tapeview.config import Config
 from tapeview.engine import EngineSettings, failure, ready, start_background, wanted
@@ -29,6 +30,9 @@ from tapeview.library import Growing, as_recording
 from tapeview.session import Session, cut_at
 from tapeview.snapshot import Snapshot, StatusPart, Window
 from tapeview.times import parse_time, utc_offset_s
+
+if TYPE_CHECKING:
+    from tapeview.detectors._declare import Thresholds
 
 __all__ = ["SPEEDS", "Playback", "open_playback", "parse_time"]
 
@@ -45,9 +49,16 @@ _RATE_NS: Final = 2_000_000_000
 class Lane:
     """One source with its session, and the checkpoints to go back to."""
 
-    def __init__(self, source: Recording | Growing, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        source: Recording | Growing,
+        settings: EngineSettings,
+        thresholds: Mapping[str, Thresholds] | None = None,
+    ) -> None:
         self.source = source
-        self.session = Session(source, settings)
+        self.session = Session(source, settings, thresholds)
+        self.log = AlertLog()
+        """What the detectors found as far as the session has been played, here or in the background."""
         self.player = Player(source)
         self.player.pause()
         self._scratch = tempfile.TemporaryDirectory(prefix="tapeview-", ignore_cleanup_errors=True)
@@ -76,21 +87,23 @@ class Lane:
 
         Without `scouting`, as where kernels are never compiled, only the volumes are counted.
         """
-        scout = Session(self.source, self.session.settings)
+        scout = Session(self.source, self.session.settings, self.session.thresholds)
         for batch in self.source.batches():
             if stop.is_set():
                 return
             self._note(batch)
-            if not scouting:
-                self.indexed_seq = int(batch["seq"][-1])
-                continue
-            blobs = [engine.save() for engine in scout.engines]
-            with self._lock:
-                reached = int(batch["recv_ns"][0]) - 1 if scout.recv_ns is None else scout.recv_ns
-                self.checkpoints.put(int(batch["seq"][0]) - 1, reached, blobs)
-            scout.play(batch)
-            self.indexed_seq = scout.seq
+            self.indexed_seq = int(batch["seq"][-1])
+            if scouting:
+                self.log.add(scout.play(batch))
+                del batch  # else held while the state is saved and the next part read
+                self._keep(scout)
         self.index_done = True
+
+    def _keep(self, scout: Session) -> None:
+        assert scout.recv_ns is not None
+        blobs = [engine.save() for engine in scout.engines] + [watch.save() for watch in scout.watches]
+        with self._lock:
+            self.checkpoints.put(scout.seq, scout.recv_ns, blobs)
 
     def _note(self, batch: Events) -> None:
         prints = batch[batch["kind"] == TRADE]
@@ -104,7 +117,7 @@ class Lane:
     def step(self, batch: Events) -> bool:
         """Apply rows; True where there were any."""
         if len(batch):
-            self.session.play(batch)
+            self.log.add(self.session.play(batch))
         return len(batch) > 0
 
     def restore(self, *, recv_ns: int | None = None, seq: int | None = None) -> int:
@@ -115,12 +128,15 @@ class Lane:
         session = self.session
         if place is None:
             session.engines = session.fresh_engines()
+            session.watches = session.fresh_watches()
             session.seq, session.recv_ns = -1, None
             return 0
         session.engines = [
             type(engine).load(engine.instrument, engine.settings, blob)
-            for engine, blob in zip(session.engines, blobs, strict=True)
+            for engine, blob in zip(session.engines, blobs[: len(session.engines)], strict=True)
         ]
+        for watch, blob in zip(session.watches, blobs[len(session.engines) :], strict=True):
+            watch.restore(blob)
         session.seq, session.recv_ns = place.seq, place.recv_ns
         return place.seq + 1
 
@@ -129,6 +145,8 @@ class Lane:
         recording = self.recording
         if recording is None:
             return
+        # What the player still has of the place left behind would only take memory beside what is read now.
+        self.player.close(wait=False)
         position = self.restore(recv_ns=recv_ns, seq=seq)
         number, rest = recording.part_at(seq=position), empty()
         while number < len(recording.parts):
@@ -161,9 +179,14 @@ class Lane:
 class Playback:
     """What the screen holds: sources, a clock, and snapshots of where they are."""
 
-    def __init__(self, sources: Iterable[Recording | Growing], settings: Config | None = None) -> None:
+    def __init__(
+        self,
+        sources: Iterable[Recording | Growing],
+        settings: Config | None = None,
+        thresholds: Mapping[str, Thresholds] | None = None,
+    ) -> None:
         self.settings = settings or Config()
-        self.lanes = [Lane(source, self.settings.engine) for source in sources]
+        self.lanes = [Lane(source, self.settings.engine, thresholds) for source in sources]
         self._places = [(lane, k) for lane in self.lanes for k in range(len(lane.session.instruments))]
         self.index = 0
         """The instrument shown."""
@@ -344,7 +367,10 @@ class Playback:
         lane, k = self._places[self.index]
         self._number += 1
         session = lane.session
-        return camera.take(session.engines[k], session.instruments[k], window, self._status(lane, k), self._number)
+        return camera.take(
+            session.engines[k], session.instruments[k], window, self._status(lane, k), self._number,
+            alerts=lane.log.part(k, session.seq, window) if session.watches and window.alert_rows else None,
+        )  # fmt: skip
 
     def _status(self, lane: Lane, k: int) -> StatusPart:
         engine, instrument, info = lane.session.engines[k], lane.session.instruments[k], lane.source.info

@@ -146,10 +146,9 @@ class Session:
             for piece in pieces(batch):
                 yield from self.step(piece)
 
-    def play(self, batch: Events) -> None:
-        """Apply a batch of any length without looking at what it did."""
-        for piece in pieces(batch):
-            self.step(piece)
+    def play(self, batch: Events) -> list[Finding]:
+        """Apply a batch of any length; give what the detectors found in it."""
+        return [found for piece in pieces(batch) for outcome in self.step(piece) for found in outcome.findings]
 
     def run_until(self, *, recv_ns: int | None = None, seq: int | None = None) -> bool:
         """Play until the last event at or before a time or sequence number; True where the source went on."""

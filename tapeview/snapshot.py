@@ -6,7 +6,7 @@ A Window is what the screen asks for (which prices, how many rows, which filters
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -38,8 +38,12 @@ ROW_BAND2: Final = 128
 ROW_BAND3: Final = 256
 ROW_OFF_GRID: Final = 512
 """A level between ticks, on a row of its own."""
-ROW_UNKNOWN: Final = 1024
-"""Outside what the source has told of the book: an empty cell means nothing here."""
+ROW_UNKNOWN_BID: Final = 1024
+"""Below what the source has told of the bids: an empty bid means nothing here."""
+ROW_UNKNOWN_ASK: Final = 2048
+"""Above what the source has told of the asks: an empty ask means nothing here."""
+ROW_UNKNOWN: Final = ROW_UNKNOWN_BID | ROW_UNKNOWN_ASK
+"""Outside what the source has told of the book, on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,16 @@ class Window:
     """First seq of merged prints whose raw prints are shown."""
     chart_columns: int = 0
     chart_s: int = 300
-    """Span of the price and VWAP panel."""
+    """Longest span of the price and VWAP panel, which is shorter in a young session; 0 is the whole session."""
     anchor: int = 0
     """VWAP slot shown."""
     meters: bool = True
+    alert_rows: int = 0
+    """Stories listed at most; 0 leaves the alerts out."""
+    alert_until: int | None = None
+    """Newest story (its number) listed while the list is held; None follows the market."""
+    alert_muted: frozenset[str] = frozenset()
+    """Detectors whose stories are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +231,50 @@ class StatusPart:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLine:
+    """A story that a detector told, as far as the session has got."""
+
+    number: int
+    """Its place among all stories of the instrument, oldest first."""
+    detector: str
+    method: str
+    seq: int
+    """The row that confirmed it."""
+    recv_ns: int
+    side: int
+    tick: int | None
+    tick_to: int | None
+    grade: int
+    score: float
+    confidence: float | None
+    tier: str
+    text: str
+    """The newest line about it."""
+    phase: str
+    """confirmed, raised or cleared."""
+    reason: str
+    told_ns: int
+    """When the newest line was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsPart:
+    """Alerts up to the moment shown, newest first."""
+
+    lines: tuple[AlertLine, ...]
+    total: int
+    """Stories so far, muted and held ones left out."""
+    newer: int
+    """Stories that began after the newest one listed, while the list is held."""
+    held: int
+    """Stories kept back because the hour's budget was spent."""
+    muted: tuple[str, ...]
+    """Detectors whose stories are not shown."""
+    active: tuple[tuple[int, int, int, int], ...]
+    """(side, tick, tick_to, grade) of the stories that are not over and have a price."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One frame."""
 
@@ -232,4 +286,4 @@ class Snapshot:
     tape: TapePart | None = None
     chart: ChartPart | None = None
     meters: MetersPart | None = None
-    alerts: tuple[str, ...] = field(default=())
+    alerts: AlertsPart | None = None

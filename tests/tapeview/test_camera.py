@@ -24,6 +24,9 @@ from tapeview.snapshot import (
     ROW_LAST,
     ROW_LOW,
     ROW_OFF_GRID,
+    ROW_UNKNOWN,
+    ROW_UNKNOWN_ASK,
+    ROW_UNKNOWN_BID,
     Window,
 )  # fmt: skip
 
@@ -102,6 +105,23 @@ def test_a_level_between_ticks_has_a_row_of_its_own():
     assert part.marks[3] & ROW_OFF_GRID
 
 
+@pytest.mark.parametrize(
+    ("group", "top", "bids", "asks"),
+    [(1, 105, {97, 96}, {105, 104}), (2, 53, {96, 94, 92, 90, 88}, {106}), (5, 22, {90, 85, 80, 75, 70, 65}, {110})],
+)
+def test_rows_beyond_what_the_snapshot_told_are_unknown_on_their_own_side(group, top, bids, asks):
+    # Told of bids from 98 and asks up to 103; bids round down to their row, asks up.
+    engine = engine_of("[ b100:5 b98:7 a101:3 a103:9 ] b96:2")
+    part = camera.ladder(engine, SCALE, Window(rows=10, top=top, group=group))
+    assert set(part.tick[part.marks & ROW_UNKNOWN_BID != 0].tolist()) == bids
+    assert set(part.tick[part.marks & ROW_UNKNOWN_ASK != 0].tolist()) == asks
+
+
+def test_a_book_that_told_everything_has_no_unknown_rows():
+    part = camera.ladder(engine_of("b100:5 a101:3"), SCALE, Window(rows=40, top=120))
+    assert not (part.marks & ROW_UNKNOWN).any()
+
+
 def test_the_tape_unfolds_to_raw_prints_of_the_same_sum():
     engine = engine_of(STORY)
     folded = camera.tape(engine, Window(tape_rows=10))
@@ -133,6 +153,36 @@ def test_chart_columns_carry_over_quiet_time_and_never_over_a_gap():
     assert len(gap) == 1
     assert not np.isnan(part.close[known[0] : gap[0]]).any()
     assert part.close[known[-1]] == 101
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "chosen_s", "span_s"),
+    [
+        (1, 300, 30), (30, 300, 30), (31, 300, 60), (61, 300, 120), (130, 300, 300), (299, 300, 300), (900, 300, 300),
+        (31, 40, 40), (601, 3600, 900), (3601, 14400, 7200), (100_000, 86_400, 86_400),
+        (1, 0, 30), (31, 0, 60), (61, 0, 120), (3599, 0, 3600), (3601, 0, 3660),
+    ],
+)  # fmt: skip
+def test_a_chart_spans_no_more_than_its_session_needs(elapsed_s, chosen_s, span_s):
+    # From the first print to the newest row, whatever came before that print.
+    engine = engine_of(f"~7000 b100:5 +101:1 ~{elapsed_s * 1000} b100:6")
+    part = camera.chart(engine, SCALE, Window(chart_columns=60, chart_s=chosen_s))
+    assert part.column_ns == span_s * 1_000_000_000 // 60
+    assert len(part.close) == 60
+
+
+def test_before_any_print_a_chart_spans_what_was_asked_for():
+    for asked, spanned in ((300, 300), (0, 60)):
+        part = camera.chart(engine_of("b100:5 ~9000 b100:6"), SCALE, Window(chart_columns=60, chart_s=asked))
+        assert part.column_ns == spanned * 1_000_000_000 // 60
+
+
+def test_the_first_print_of_a_young_session_is_in_its_chart():
+    engine = engine_of("+101:1 ~45000 +105:1")
+    part = camera.chart(engine, SCALE, Window(chart_columns=60, chart_s=3600))
+    known = np.flatnonzero(~np.isnan(part.close))
+    assert part.close[known[0]] == 101
+    assert (len(known), part.close[known[-1]]) == (46, 105)
 
 
 def test_a_users_anchor_is_drawn_from_its_own_prints_only():

@@ -97,6 +97,26 @@ def test_a_seek_before_the_background_pass_is_exact_too(recording):
     play.close()
 
 
+def test_a_seek_into_a_damaged_part_is_refused_and_leads_nowhere_else(tmp_path):
+    damaged = record(tmp_path / "story")
+    part = damaged.parts[2]
+    (tmp_path / "story" / "events" / part.name).write_bytes(b"PAR1 no more")
+    play = Playback([damaged])
+    try:
+        play.seek(START_NS)
+        with pytest.raises(BadInput, match=part.name):
+            play.seek(part.last_ns)
+        play.play()
+        assert not play.tick(1)
+        assert not play.tick(10**12)
+        assert play.ended
+        play.seek(damaged.parts[0].last_ns)
+        assert play.lane.session.digest() == digest_through(recv_ns=damaged.parts[0].last_ns)
+        assert not play.ended
+    finally:
+        play.close()
+
+
 def test_stepping_through_stops_after_every_venue_message(playback):
     seen = []
     while not playback.ended and len(seen) < 100:

@@ -1,0 +1,127 @@
+"""What detectors told of one source, in the order of its rows, whoever played it: for lists, marks and jumps."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from typing import TYPE_CHECKING
+
+from tapeview.snapshot import AlertLine, AlertsPart, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tapeview.watch import Finding
+
+_Key = tuple[int, str, int]
+
+
+class AlertLog:
+    """Findings of a source, each once, though it is played more than once and by two threads.
+
+    A story is all that is told under one instrument, detector and key. What is asked for a moment holds what was
+    told at or before it, whatever is known of later.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: set[tuple[int, int, str, int, str]] = set()
+        self._stories: dict[_Key, list[Finding]] = {}
+        self._order: dict[int, list[tuple[int, str, int]]] = {}
+        """By instrument, (seq of the first line, detector, key) in order."""
+        self._lines: dict[int, list[int]] = {}
+        """By instrument, the seq of every line in order."""
+        self._made: tuple[tuple[object, ...], AlertsPart] = ((), AlertsPart((), 0, 0, 0, (), ()))
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Take findings in; those known already are left out."""
+        for finding in findings:
+            alert = finding.alert
+            name = (alert.seq, alert.inst, alert.detector, alert.key, alert.phase)
+            with self._lock:
+                if name in self._seen:
+                    continue
+                self._seen.add(name)
+                bisect.insort(self._lines.setdefault(alert.inst, []), alert.seq)
+                story = self._stories.setdefault((alert.inst, alert.detector, alert.key), [])
+                order = self._order.setdefault(alert.inst, [])
+                if story and alert.seq < story[0].alert.seq:
+                    order.remove((story[0].alert.seq, alert.detector, alert.key))
+                bisect.insort(story, finding, key=lambda f: f.alert.seq)
+                if story[0] is finding:
+                    bisect.insort(order, (alert.seq, alert.detector, alert.key))
+
+    def __len__(self) -> int:
+        return len(self._stories)
+
+    def story(self, inst: int, number: int) -> tuple[Finding, ...]:
+        """All that was told of a story, oldest first; its number is its place among the instrument's."""
+        with self._lock:
+            order = self._order.get(inst, [])
+            if not 0 <= number < len(order):
+                return ()
+            _, detector, key = order[number]
+            return tuple(self._stories[inst, detector, key])
+
+    def next_after(self, inst: int, seq: int, muted: frozenset[str] = frozenset()) -> Finding | None:
+        """The beginning of the first story after a row."""
+        return self._near(inst, seq, muted, forward=True)
+
+    def last_before(self, inst: int, seq: int, muted: frozenset[str] = frozenset()) -> Finding | None:
+        """The beginning of the last story before a row."""
+        return self._near(inst, seq, muted, forward=False)
+
+    def _near(self, inst: int, seq: int, muted: frozenset[str], *, forward: bool) -> Finding | None:
+        with self._lock:
+            order = self._order.get(inst, [])
+            at = bisect.bisect_right(order, seq, key=lambda o: o[0]) if forward else -1
+            if not forward:
+                at = bisect.bisect_left(order, seq, key=lambda o: o[0]) - 1
+            while 0 <= at < len(order):
+                _, detector, key = order[at]
+                first = self._stories[inst, detector, key][0]
+                if detector not in muted and not first.alert.held:
+                    return first
+                at += 1 if forward else -1
+        return None
+
+    def part(self, inst: int, seq: int, window: Window) -> AlertsPart:
+        """What a screen shows of the stories told up to a row."""
+        with self._lock:
+            # Later lines of a story change what is shown as much as new stories do.
+            told = bisect.bisect_right(self._lines.get(inst, []), seq)
+        asked = (inst, told, len(self._seen), window.alert_rows, window.alert_until, window.alert_muted)
+        if self._made[0] != asked:
+            self._made = (asked, self._part(inst, seq, window))
+        return self._made[1]
+
+    def _part(self, inst: int, seq: int, window: Window) -> AlertsPart:
+        lines: list[AlertLine] = []
+        active: list[tuple[int, int, int, int]] = []
+        total = newer = held = 0
+        with self._lock:
+            order = self._order.get(inst, [])
+            end = bisect.bisect_right(order, seq, key=lambda o: o[0])
+            for number in range(end - 1, -1, -1):
+                _, detector, key = order[number]
+                if detector in window.alert_muted:
+                    continue
+                told = [f.alert for f in self._stories[inst, detector, key] if f.alert.seq <= seq]
+                first, last = told[0], told[-1]
+                if first.held:
+                    held += 1
+                    continue
+                total += 1
+                if last.phase != "cleared" and first.lasts and first.tick is not None and first.side != 0:
+                    active.append((first.side, first.tick, first.tick_to or first.tick, last.grade))
+                if window.alert_until is not None and number > window.alert_until:
+                    newer += 1
+                elif len(lines) < window.alert_rows:
+                    lines.append(
+                        AlertLine(
+                            number, detector, first.method, first.seq, first.recv_ns, first.side, first.tick,
+                            first.tick_to, last.grade, last.score, last.confidence, last.tier, last.text, last.phase,
+                            last.reason, last.recv_ns,
+                        )
+                    )  # fmt: skip
+        return AlertsPart(tuple(lines), total, newer, held, tuple(sorted(window.alert_muted)), tuple(active))

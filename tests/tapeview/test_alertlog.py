@@ -1,0 +1,105 @@
+"""The alert log: each finding once, whoever brought it, and never anything later than the moment asked for."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tapeview.alert import Alert
+from tapeview.alertlog import AlertLog
+from tapeview.snapshot import Window
+from tapeview.watch import Finding
+
+NOTHING = np.zeros(1, np.void)
+
+
+def finding(
+    seq: int, key: int, phase: str = "confirmed", detector: str = "iceberg", *, held: bool = False, lasts: bool = True
+) -> Finding:
+    alert = Alert(
+        detector=detector, method="m", key=key, phase=phase, inst=0, seq=seq, recv_ns=seq * 1000, exch_ns=None, side=-1,
+        tick=100 + key, tick_to=100 + key, lots=1, grade=1, score=1.0, tier="A", held=held, lasts=lasts,
+        text=f"{detector} {key} {phase}", evidence={},
+    )  # fmt: skip
+    return Finding(alert, None, NOTHING)
+
+
+STORY = [
+    finding(10, 1), finding(15, 1, "raised"), finding(20, 2), finding(30, 1, "cleared"), finding(40, 3, held=True),
+    finding(50, 1, detector="large_print", lasts=False),
+]  # fmt: skip
+
+
+def log(*findings: Finding) -> AlertLog:
+    out = AlertLog()
+    out.add(findings)
+    return out
+
+
+def test_newest_first_and_nothing_of_later() -> None:
+    part = log(*STORY).part(0, 25, Window(alert_rows=9))
+    assert [(line.text, line.phase) for line in part.lines] == [
+        ("iceberg 2 confirmed", "confirmed"), ("iceberg 1 raised", "raised"),
+    ]  # fmt: skip
+    assert part.total == 2
+    assert part.active == ((-1, 102, 102, 1), (-1, 101, 101, 1))
+
+
+def test_a_cleared_story_shows_its_end_and_is_active_no_more() -> None:
+    part = log(*STORY).part(0, 30, Window(alert_rows=9))
+    assert part.lines[1].phase == "cleared"
+    assert part.active == ((-1, 102, 102, 1),)
+
+
+def test_held_ones_are_counted_and_events_are_never_active() -> None:
+    part = log(*STORY).part(0, 99, Window(alert_rows=9))
+    assert (part.held, part.total) == (1, 3)
+    assert part.lines[0].detector == "large_print"
+    assert len(part.active) == 1
+
+
+def test_muted_detectors_and_short_lists() -> None:
+    part = log(*STORY).part(0, 99, Window(alert_rows=1, alert_muted=frozenset({"large_print"})))
+    assert [line.text for line in part.lines] == ["iceberg 2 confirmed"]
+    assert (part.total, part.muted) == (2, ("large_print",))
+
+
+def test_a_held_list_counts_what_is_newer() -> None:
+    part = log(*STORY).part(0, 99, Window(alert_rows=9, alert_until=0))
+    assert [line.number for line in part.lines] == [0]
+    assert part.newer == 2
+
+
+def test_the_part_follows_later_lines_of_a_story() -> None:
+    out = log(*STORY)
+    window = Window(alert_rows=9)
+    assert out.part(0, 29, window).lines[1].phase == "raised"
+    assert out.part(0, 30, window).lines[1].phase == "cleared"
+    assert out.part(0, 29, window).lines[1].phase == "raised"
+
+
+def test_jumps_go_to_beginnings_and_leave_out_what_is_not_shown() -> None:
+    out = log(*STORY)
+    muted = frozenset({"large_print"})
+    nexts = [out.next_after(0, seq) for seq in (0, 10, 20)]
+    assert [f.alert.seq for f in nexts if f] == [10, 20, 50]
+    assert out.next_after(0, 20, muted) is None
+    before = out.last_before(0, 50, muted)
+    assert before is not None
+    assert before.alert.seq == 20
+    assert out.last_before(0, 10) is None
+    assert out.next_after(1, 0) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations(STORY), st.integers(0, 6))
+def test_order_and_repetition_of_what_comes_in_change_nothing(order: list[Finding], again: int) -> None:
+    out = AlertLog()
+    for one in itertools.chain(order[:again], order):
+        out.add([one])
+    for seq in range(0, 60, 5):
+        assert out.part(0, seq, Window(alert_rows=9)) == log(*STORY).part(0, seq, Window(alert_rows=9))
+    assert [f.alert.phase for f in out.story(0, 0)] == ["confirmed", "raised", "cleared"]
