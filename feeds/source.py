@@ -25,6 +25,8 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lot: str | None = None
     symbol: str | None = None
     venue: str | None = None
+    facts: str | None = None
+    """File or folder of slow inputs (see `feeds.facts`), put in at the moments they became known."""
     clip: int | None = None
     """Rows to give at most, for a quick look; the last message is whole."""
 
@@ -168,6 +170,18 @@ def open_source(address: str | Path, options: OpenOptions | None = None) -> Sour
     The format is found by content unless `options.format` names it.
     """
     options = options or OpenOptions()
+    source = _open(address, options)
+    if options.facts is None:
+        return source
+    from feeds.facts import WithFacts, read_facts
+
+    path = Path(options.facts).expanduser()
+    if not path.exists():
+        raise BadInput("--facts", options.facts, "a file or folder of slow inputs")
+    return WithFacts(source, [fact for parsed in read_facts(path) for fact in parsed.facts])
+
+
+def _open(address: str | Path, options: OpenOptions) -> Source:
     text = str(address)
     if text.startswith("simulator:"):
         from feeds.simulator import open_simulator

@@ -45,8 +45,9 @@ def key_of(address: str, options: OpenOptions) -> str:
 
     sums = hashlib.blake2b(digest_size=12)
     sums.update(f"{address}|{options!r}|{code_digest()}".encode())
-    path = Path(address).expanduser()
-    if path.exists():
+    for path in [Path(place).expanduser() for place in (address, options.facts) if place is not None]:
+        if not path.exists():
+            continue
         sums.update(str(path.resolve()).encode())
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             stat = file.stat()
@@ -162,7 +163,7 @@ def as_recording(source: Source, options: OpenOptions) -> Recording | Growing:
         "--part-rows",
         str(_PART_ROWS),
     ]
-    for name in ("format", "tick", "lot", "symbol", "venue"):
+    for name in ("format", "tick", "lot", "symbol", "venue", "facts"):
         value = getattr(options, name)
         if value is not None:
             words += [f"--{name}", value]

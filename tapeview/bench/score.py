@@ -40,6 +40,7 @@ class Shot(NamedTuple):
     recv_ns: int
     score: float
     confidence: float | None = None
+    method: str = ""
 
 
 class Match(NamedTuple):
@@ -95,6 +96,8 @@ class Tape(NamedTuple):
     """(confidence, whether it was right) of alerts that had one."""
     ranked: tuple[tuple[float, bool], ...] = ()
     """(score, whether it was right)."""
+    methods: tuple[str, ...] = ()
+    """Which method each of the ranked was found by."""
 
 
 def tape_of(seed: int, hours: float, labels: Sequence[Label], shots: Sequence[Shot], slack: int = 0) -> Tape:
@@ -110,7 +113,16 @@ def tape_of(seed: int, hours: float, labels: Sequence[Label], shots: Sequence[Sh
     ranked = tuple((shot.score, n in hits) for n, shot in enumerate(shots))
     sure = tuple((shot.confidence, n in hits) for n, shot in enumerate(shots) if shot.confidence is not None)
     return Tape(
-        seed, hours, len(found.pairs), len(found.false), len(found.missed), tuple(delays), tuple(steps), sure, ranked
+        seed,
+        hours,
+        len(found.pairs),
+        len(found.false),
+        len(found.missed),
+        tuple(delays),
+        tuple(steps),
+        sure,
+        ranked,
+        tuple(shot.method for shot in shots),
     )
 
 

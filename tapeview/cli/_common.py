@@ -25,6 +25,7 @@ def add_source(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
     parser.add_argument("--lot", help="size increment where the source does not say, e.g. 1")
     parser.add_argument("--symbol", help="the instrument, where the source has several or does not say")
     parser.add_argument("--venue", help="the venue, where the source does not say")
+    parser.add_argument("--facts", metavar="PATH", help="file or folder of slow inputs: short interest, fees, …")
     parser.add_argument(
         "--set", action="append", default=argparse.SUPPRESS, metavar="KEY=VALUE", help="a setting for this run"
     )
@@ -46,7 +47,14 @@ def options(args: argparse.Namespace) -> OpenOptions:
                 Grid(text)
             except BadInput as error:
                 raise BadInput(f"--{name}", text, error.expected) from None
-    return OpenOptions(format=args.format, tick=args.tick, lot=args.lot, symbol=args.symbol, venue=args.venue)
+    return OpenOptions(
+        format=args.format,
+        tick=args.tick,
+        lot=args.lot,
+        symbol=args.symbol,
+        venue=args.venue,
+        facts=args.facts,
+    )
 
 
 def open_one(args: argparse.Namespace) -> Source:
@@ -80,6 +88,13 @@ def compile_kernels() -> None:
     if wanted() and not cached():
         say("compiling kernels, once on this machine (some 10 to 60 s)")
     warm()
+
+
+def compile_watch() -> None:
+    """The same with the detectors' kernels."""
+    import tapeview.watch  # noqa: F401  (their kernels are compiled from here on)
+
+    compile_kernels()
 
 
 def say(text: str) -> None:

@@ -18,8 +18,8 @@ from tapeview.engine.frame import IS_EVENT, IS_TRADE
 class LargePrintThresholds(Thresholds, frozen=True, kw_only=True):
     """What makes an aggressor's order worth a line."""
 
-    quantile: Annotated[float, bound(0.9, 0.99999, "Share of recent aggressor orders that are smaller.", "J")] = 0.995
-    min_orders: Annotated[int, bound(10, 10_000, "Orders seen before any is called large.", "J")] = 500
+    quantile: Annotated[float, bound(0.9, 0.99999, "Share of recent aggressor orders that are smaller.", "J")] = 0.9995
+    min_orders: Annotated[int, bound(10, 10_000, "Orders seen before any is called large.", "J")] = 2000
     join_ms: Annotated[int, bound(0, 1000, "Longest pause between prints of one order, in ms.", "J")] = 1
     sweep_levels: Annotated[int, bound(2, 100, "Least prices an order trades at to be a sweep.", "J")] = 3
     sweep_quantile: Annotated[
@@ -121,6 +121,7 @@ def words(found: Found) -> str:
 
 
 _CROWD: Final = "[ b100:500 b99:500 a101:90 a102:90 a103:90 a104:500 ] " + "~20 +101:1 ~20 -100:2 b100:498 " * 260
+_SOON: Final = {"quantile": 0.995, "sweep_quantile": 0.95, "min_orders": 500}
 DETECTOR = Detector(
     title="Large print",
     rule=(
@@ -138,16 +139,23 @@ DETECTOR = Detector(
     knob="quantile",
     evidence=("lots", "prints", "levels", "large", "swept"),
     cases=(
-        Case("one order far larger than all before", _CROWD + "~50 +101:60", ("LARGE PRINT ▲ 60 bought at 101",)),
+        Case(
+            "one order far larger than all before",
+            _CROWD + "~50 +101:60",
+            ("LARGE PRINT ▲ 60 bought at 101",),
+            thresholds=_SOON,
+        ),
         Case(
             "an order that takes three levels",
             _CROWD + "~50 +101:90&+102:90&+103:20",
             ("LARGE PRINT ▲ 90 bought at 101",),
+            thresholds=_SOON,
         ),
         Case(
             "a small one through three levels",
             _CROWD + "~50 +101:1&+102:1&+103:1",
             ("SWEEP ▲ 3 bought through 3 levels to 103",),
+            thresholds=_SOON,
         ),
         Case("ordinary sizes", _CROWD + "~50 +101:1 ~50 -100:2"),
         Case("before enough orders are known", "[ b100:5 a101:500 ] ~20 +101:1 ~20 +101:400"),

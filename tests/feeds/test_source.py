@@ -11,10 +11,11 @@ import pytest
 
 from feeds.clock import TICK_NS
 from feeds.errors import BadInput
-from feeds.events import CLOCK, EVERY, LAST
+from feeds.events import CLOCK, EVERY, FACT, LAST
 from feeds.source import Checks, FileSource, OpenOptions, open_source
 from tests.feeds.files.samples import SAMPLES
 
+QUIET_OPEN = Path(__file__).parents[2] / "recordings" / "quiet-open"
 each_format = pytest.mark.parametrize("name", sorted(SAMPLES))
 
 
@@ -174,3 +175,15 @@ def test_options_refuse_what_they_do_not_know() -> None:
     with pytest.raises(TypeError):
         OpenOptions(colour="red")
     assert not dataclasses.is_dataclass(OpenOptions)
+
+
+def test_slow_inputs_are_put_into_a_source_that_is_opened_with_them(tmp_path: Path) -> None:
+    facts = tmp_path / "facts.csv"
+    facts.write_text("symbol,kind,value,unit,as_of,source\nMES,borrow_fee,0.5,fraction,2020-01-02,test\n")
+    with_facts = open_source(QUIET_OPEN, OpenOptions(facts=str(facts)))
+    rows = np.concatenate(list(with_facts.batches()))
+    plain = np.concatenate(list(open_source(QUIET_OPEN).batches()))
+    assert (rows["kind"] == FACT).sum() == (plain["kind"] == FACT).sum() + 1
+    assert len(rows) == len(plain) + 1
+    with pytest.raises(BadInput, match="--facts"):
+        open_source(QUIET_OPEN, OpenOptions(facts=str(tmp_path / "none")))
