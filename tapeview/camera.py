@@ -120,10 +120,11 @@ def ladder(engine: Engine, scale: Scale, window: Window) -> LadderPart:
             mark(round(value.vwap + k * value.sigma), bit)
             mark(round(value.vwap - k * value.sigma), bit)
     known_from, known_to = book.known
+    # Above the best bid there is none, wherever the market has gone since the snapshot; asks likewise.
     if known_from is not None:
-        marks[ticks + group - 1 < known_from] |= ROW_UNKNOWN_BID
+        marks[ticks + group - 1 < min(known_from, best_bid if best_bid is not None else known_from)] |= ROW_UNKNOWN_BID
     if known_to is not None:
-        marks[ticks - group + 1 > known_to] |= ROW_UNKNOWN_ASK
+        marks[ticks - group + 1 > max(known_to, best_ask if best_ask is not None else known_to)] |= ROW_UNKNOWN_ASK
     labels = _labels(scale, top, n, group)
     columns["marks"] = marks
     columns, labels = _off_grid(engine, scale, columns, labels, low, high, n) if group == 1 else (columns, labels)

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from feeds.errors import BadInput
 from feeds.events import Events
 from feeds.recording import Recording, is_recording, open_recording
@@ -148,6 +150,8 @@ def as_recording(source: Source, options: OpenOptions) -> Recording | Growing:
         if recording.manifest.complete:
             with contextlib.suppress(OSError):
                 os.utime(folder)
+            # What a person opened, not where its copy lies.
+            recording.info = msgspec.structs.replace(recording.info, address=source.info.address)
             return recording
         recording.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -44,6 +44,13 @@ ROW_UNKNOWN_ASK: Final = 2048
 """Above what the source has told of the asks: an empty ask means nothing here."""
 ROW_UNKNOWN: Final = ROW_UNKNOWN_BID | ROW_UNKNOWN_ASK
 """Outside what the source has told of the book, on either side."""
+ROW_ALERT_BID: Final = 4096
+"""A story about the bids at this price is not over."""
+ROW_ALERT_ASK: Final = 8192
+ROW_ALERT_STRONG: Final = 16384
+"""The gravest of the row's stories is strong or extreme."""
+ROW_ALERT_EXTREME: Final = 32768
+ROW_ALERT: Final = ROW_ALERT_BID | ROW_ALERT_ASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +262,8 @@ class AlertLine:
     reason: str
     told_ns: int
     """When the newest line was told."""
+    lasts: bool = True
+    """Whether it stays true until it is cleared; an event, such as a large print, is only told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +281,12 @@ class AlertsPart:
     """Detectors whose stories are not shown."""
     active: tuple[tuple[int, int, int, int], ...]
     """(side, tick, tick_to, grade) of the stories that are not over and have a price."""
+    newest: AlertLine | None = None
+    """The story that began or grew last, however the list is held."""
+    standing: AlertLine | None = None
+    """The newest story that lasts and is not over."""
+    began: tuple[tuple[int, int], ...] = ()
+    """(seq, grade) of the rows where the newest stories began, newest first, as far back as the tape is held."""
 
 
 @dataclass(frozen=True, slots=True)

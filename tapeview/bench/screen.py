@@ -148,7 +148,9 @@ def _child(variant: str, seconds: float, out: Path) -> None:
     from textual.screen import Screen
 
     from tapeview.bench._market import frames
+    from tapeview.ui.background import spare_collector
     from tapeview.ui.themes import DARK
+    from tapeview.ui.widgets._paint import Painter
     from tapeview.ui.widgets._panel import Beside, Panel, Stacked
     from tapeview.ui.widgets.ladder import Ladder
     from tapeview.ui.widgets.meters import Meters
@@ -198,6 +200,7 @@ def _child(variant: str, seconds: float, out: Path) -> None:
 
         def begin(self) -> None:
             self.panels = list(self.screen.query(Panel))
+            self.painter = Painter(self.screen)
             self.screen.query_one(KeysLine).set_hints((("space", "centre"), ("p", "pause"), ("?", "help")))
             driver = self._driver
             assert driver is not None
@@ -209,7 +212,7 @@ def _child(variant: str, seconds: float, out: Path) -> None:
 
             driver.write = counted  # type: ignore[method-assign]
             gc.collect()
-            gc.freeze()
+            spare_collector()
             self.set_interval(1 / HZ, self.frame)
             self.set_timer(WARM_S, self.start)
             self.set_timer(WARM_S + seconds, self.finish)
@@ -217,8 +220,7 @@ def _child(variant: str, seconds: float, out: Path) -> None:
         def frame(self) -> None:
             snapshot = snapshots[self.number % len(snapshots)]
             self.number += 1
-            for panel in self.panels:
-                panel.show(snapshot)
+            self.painter.show(self.panels, snapshot)
             if self.begun is not None and self.number % 6 == 0:
                 self.known.append(_known_work_s())
 

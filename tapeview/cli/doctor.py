@@ -43,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         common.emit({"ok": not bad, "findings": findings})
     else:
+        utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        marks = {"ok": "✓" if utf8 else "+", "note": "!", "bad": "✗" if utf8 else "X"}
         for f in findings:
-            print(f"{ {'ok': '✓', 'note': '!', 'bad': '✗'}[f.state] } {f.what:<12} {f.text}")
+            print(f"{marks[f.state]} {f.what:<12} {f.text}")
     return 1 if bad else 0
 
 
@@ -75,10 +77,22 @@ def _terminal() -> list[Finding]:
     else:
         depth = "256" if "256" in term else "16"
         out.append(Finding("colours", "note", f"{depth}; COLORTERM=truecolor gives 24-bit where the terminal has it"))
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    if encoding != "utf8":
-        out.append(Finding("encoding", "note", f"{sys.stdout.encoding}: bars and arrows want UTF-8"))
-    return out
+    return [*out, _glyphs()]
+
+
+def _glyphs() -> Finding:
+    from feeds.errors import BadInput
+    from tapeview import config
+    from tapeview.ui.terminal import ascii_only
+
+    try:
+        setting = config.load().config.screen.ascii
+    except BadInput:
+        setting = "auto"  # what is wrong with the settings is a finding of its own
+    only, why = ascii_only(setting)
+    if only:
+        return Finding("glyphs", "note", f"screens are drawn in ASCII: {why}")
+    return Finding("glyphs", "ok", f"screens are drawn in Unicode: {why}")
 
 
 def _kernels() -> list[Finding]:

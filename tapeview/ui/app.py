@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from feeds.errors import BadInput
-from tapeview.ui.terminal import Ending, TerminalDriver, require_terminal
+from tapeview.ui.terminal import Ending, TerminalDriver, ascii_only, require_terminal
 from tapeview.ui.themes import THEMES, from_mapping, variable_defaults
+from tapeview.ui.widgets._ascii import AsciiFilter
 
 if TYPE_CHECKING:
     from feeds.source import OpenOptions
@@ -58,8 +60,11 @@ class TapeviewApp(App[None]):
         Binding("ctrl+c,ctrl+q", "leave", "Leave the program", id="app.leave", priority=True),
     ]
 
-    def __init__(self, plan: StartPlan, ending: Ending | None = None) -> None:
+    def __init__(self, plan: StartPlan, ending: Ending | None = None, *, ascii_only: bool = False) -> None:
         self.plan = plan
+        self.ascii_only = ascii_only
+        """Whether nothing but ASCII may reach the terminal."""
+        self._ascii = (AsciiFilter(),) if ascii_only else ()
         self.ending = ending or Ending()
         """How signals and Ctrl+C end the program."""
         self.failure: BadInput | None = None
@@ -82,6 +87,10 @@ class TapeviewApp(App[None]):
 
             check_keymap(plan.settings.keys, plan.origin)
             self.set_keymap(plan.settings.keys)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Colours as the terminal has them, and ASCII where it has nothing else."""
+        return [*super().get_line_filters(), *self._ascii]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our variables, for a theme that has none of them."""
@@ -112,7 +121,7 @@ class TapeviewApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Everything a key can do here, and the themes."""
-        from tapeview.ui.keys import key_text
+        from tapeview.ui.keys import in_words, key_text
 
         told: set[str] = set()
         for key, active in screen.active_bindings.items():
@@ -121,9 +130,10 @@ class TapeviewApp(App[None]):
                 continue
             told.add(binding.id)
             node, action = active.node, binding.action
+            shown = binding.key_display or key_text(key)
             yield SystemCommand(
                 binding.description,
-                binding.key_display or key_text(key),
+                in_words(shown) if self.ascii_only else shown,
                 lambda action=action, node=node: self.run_action(action, node),
             )
         for name in self.available_themes:
@@ -147,7 +157,8 @@ class TapeviewApp(App[None]):
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
-            self.push_screen(HelpScreen(self.plan.settings.keys if self.plan.settings is not None else {}))
+            keys = self.plan.settings.keys if self.plan.settings is not None else {}
+            self.push_screen(HelpScreen(keys, ascii_only=self.ascii_only))
 
     def action_next_theme(self) -> None:
         """Go on to the next theme."""
@@ -166,7 +177,8 @@ def run(plan: StartPlan) -> int:
     """
     require_terminal()
     ending = Ending()
-    app = TapeviewApp(plan, ending)
+    wanted, _ = ascii_only(plan.settings.screen.ascii if plan.settings is not None else "auto")
+    app = TapeviewApp(plan, ending, ascii_only=wanted)
     # Threads that open, index and seek let go of the interpreter sooner when the screen has something to do.
     sys.setswitchinterval(0.001)
     with ending.signals():

@@ -39,6 +39,9 @@ _SHOWN: Final = {
     "delete": "Del", "insert": "Ins", "comma": ",", "full_stop": ".", "plus": "+", "minus": "-",
 }  # fmt: skip
 
+_ARROWS: Final = {"↑": "Up", "↓": "Down", "←": "Left", "→": "Right"}
+"""Signs of keys that would be taken for other keys in ASCII."""
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -93,6 +96,13 @@ def key_text(key: str) -> str:
     if (len(last) == 1 and words) or (last[:1] == "f" and last[1:].isdigit()):
         last = last.upper()
     return "+".join([*words, last])
+
+
+def in_words(shown: str) -> str:
+    """Keys as a person reads them on a screen in ASCII: `Shift+←` -> `Shift+Left`."""
+    for arrow, word in _ARROWS.items():
+        shown = shown.replace(arrow, word)
+    return shown
 
 
 def contexts() -> dict[str, tuple[tuple[type, ...], ...]]:
@@ -179,9 +189,12 @@ def readme_keys() -> str:
     return "\n".join(lines).replace("`|`", "`\\|`")
 
 
-def table(keymap: Mapping[str, str] | None = None) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
+def table(
+    keymap: Mapping[str, str] | None = None, *, ascii_only: bool = False
+) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
     """Heading and (keys, what they do), for the help screen."""
-    return [(title, [(a.shown, a.text) for a in listed]) for title, listed in _told(keymap).items()]
+    write = in_words if ascii_only else str
+    return [(title, [(write(a.shown), a.text) for a in listed]) for title, listed in _told(keymap).items()]
 
 
 def _split(keys: Any) -> list[str]:

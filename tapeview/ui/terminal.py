@@ -42,6 +42,9 @@ GRACE_S: Final = 1.5
 """Longest a clean end may take once a signal asked for it."""
 RESIZE_S: Final = 0.05
 """Least time between two layouts while the window is being dragged."""
+_FEW_GLYPHS: Final = frozenset({"linux", "ansi", "cons25", "sun", "dumb"})
+"""Terminals without braille and eighths of blocks, besides those of the vt family."""
+_PLAIN_LOCALES: Final = frozenset({"C", "POSIX"})
 _ALT_DIGIT: Final = re.compile("\x1b([0-9])")
 """Alt with a digit, which Textual takes for the character that a Mac's Option key would write."""
 BACKLOG: Final = 24
@@ -57,6 +60,28 @@ def require_terminal(environ: Mapping[str, str] = os.environ) -> None:
     term = environ.get("TERM", "")
     if term in ("dumb", "unknown"):
         raise BadInput("TERM", term, instead.replace("a terminal;", "a terminal that can move its cursor;"))
+
+
+def ascii_only(setting: str, environ: Mapping[str, str] = os.environ) -> tuple[bool, str]:
+    """Whether to draw in ASCII alone, and what decided it.
+
+    $TAPEVIEW_ASCII goes before the setting (`auto`, `on` or `off`); `auto` looks at the terminal and at the locale.
+    """
+    if asked := environ.get("TAPEVIEW_ASCII"):
+        return asked.lower() not in ("0", "no", "off", "false"), f"TAPEVIEW_ASCII={asked}"
+    if setting != "auto":
+        return setting == "on", f"screen.ascii is {setting}"
+    term = environ.get("TERM", "")
+    if term in _FEW_GLYPHS or term.startswith("vt"):
+        return True, f"the font of TERM={term} has few glyphs"
+    named = {name: environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)}
+    # Python itself puts LC_CTYPE=C.UTF-8 into the environment where the locale is C (PEP 538).
+    if named.get("LANG") in _PLAIN_LOCALES and named.get("LC_CTYPE") == "C.UTF-8" and "LC_ALL" not in named:
+        del named["LC_CTYPE"]
+    for name, locale in named.items():
+        utf8 = locale.partition("@")[0].lower().replace("-", "").endswith("utf8")
+        return not utf8, f"{name}={locale}" + ("" if utf8 else " is not UTF-8")
+    return False, "no locale is set"
 
 
 class Ending:

@@ -20,6 +20,8 @@ from tapeview.snapshot import (
     ROW_LOW,
     ROW_OFF_GRID,
     ROW_VWAP,
+    AlertLine,
+    AlertsPart,
     ChartPart,
     LadderPart,
     MetersPart,
@@ -158,6 +160,19 @@ def meters(**changes: Any) -> MetersPart:
         buy=8000, sell=6796, volume=14_900, high=20_055, low=20_041,
     )  # fmt: skip
     return replace(part, **changes)
+
+
+def alerts(*texts: str) -> AlertsPart:
+    """Stories of a detector, the newest first."""
+    lines = tuple(
+        AlertLine(
+            number=len(texts) - 1 - index, detector="iceberg", method="native", seq=1000 - index,
+            recv_ns=NOON_NS - index * 1_000_000_000, side=-1, tick=20_050, tick_to=None, grade=2, score=3.0,
+            confidence=None, tier="A", text=text, phase="confirmed", reason="", told_ns=NOON_NS - index * 1_000_000_000,
+        )
+        for index, text in enumerate(texts)
+    )  # fmt: skip
+    return AlertsPart(lines=lines, total=len(lines), newer=0, held=0, muted=(), active=())
 
 
 def snapshot(scale: Scale = MES, **parts: Any) -> Snapshot:

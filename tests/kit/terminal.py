@@ -27,6 +27,7 @@ class Terminal:
         self.resize(*size, signalled=False)
         self.before = termios.tcgetattr(slave)
         environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
+        environ |= {"LC_ALL": "C.UTF-8", "TAPEVIEW_ASCII": ""}
         for name, value in (env or {}).items():
             if value is None:
                 environ.pop(name, None)

@@ -69,10 +69,10 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def open_trade(addresses, size=(120, 36), at="+0s", settings=None, last=None):
+async def open_trade(addresses, size=(120, 36), at="+0s", settings=None, last=None, **of_app):
     """A trade screen on recordings, paused, whose frames the caller makes."""
     plan = StartPlan(settings=settings or Config())
-    app = TapeviewApp(plan)
+    app = TapeviewApp(plan, **of_app)
     async with app.run_test(size=size) as pilot:
         playback = open_playback([str(address) for address in addresses], None, plan.settings, at=at, paused=True)
         while not all(lane.index_done for lane in playback.lanes):

@@ -117,6 +117,13 @@ def test_rows_beyond_what_the_snapshot_told_are_unknown_on_their_own_side(group,
     assert set(part.tick[part.marks & ROW_UNKNOWN_ASK != 0].tolist()) == asks
 
 
+def test_where_the_market_left_what_the_snapshot_told_the_empty_side_of_the_touch_is_still_known():
+    engine = engine_of("[ b100:5 a101:3 ] a101:0 b100:0 b108:5 a110:2 a113:1")
+    part = camera.ladder(engine, SCALE, Window(rows=20, top=116))
+    assert set(part.tick[part.marks & ROW_UNKNOWN_ASK != 0].tolist()) == {111, 112, 113, 114, 115, 116}
+    assert set(part.tick[part.marks & ROW_UNKNOWN_BID != 0].tolist()) == {97, 98, 99}
+
+
 def test_a_book_that_told_everything_has_no_unknown_rows():
     part = camera.ladder(engine_of("b100:5 a101:3"), SCALE, Window(rows=40, top=120))
     assert not (part.marks & ROW_UNKNOWN).any()

@@ -241,6 +241,7 @@ def test_a_foreign_file_is_converted_once_and_plays_the_same(tmp_path, monkeypat
     growing.close()
     again = as_recording(open_source(address), options)
     assert not isinstance(again, Growing)
+    assert again.info.address == growing.info.address
     again.close()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from textual.widget import Widget
 
-from tapeview.ui.keys import actions
+from tapeview.ui.keys import actions, in_words
 from tapeview.ui.widgets._panel import Panel
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.tape import Tape
@@ -41,15 +41,20 @@ ALWAYS: Final = (
 
 
 def hints(
-    focused: Widget | None, owners: Iterable[type], keymap: Mapping[str, str], room: int
+    focused: Widget | None, owners: Iterable[type], keymap: Mapping[str, str], room: int, *, ascii_only: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """(keys, word) for a panel that has the keys, in `room` cells; help and the way back are told last of all to go."""
     known = {action.id: action for action in actions(owners, keymap)}
     own = next((told for kind, told in OF_PANEL.items() if isinstance(focused, kind)), ())
     ranked = [
-        (rank, "".join(known[name].shown.split()[0] for name in ids.split()), word)
+        (rank, _together([known[name].shown.split()[0] for name in ids.split()], ascii_only), word)
         for ids, word, rank in (*own, *ALWAYS)
     ]
     while len(ranked) > 2 and sum(len(keys) + len(word) + 3 for _, keys, word in ranked) >= room:
         ranked.remove(max(reversed(ranked), key=lambda hint: hint[0]))
     return tuple((keys, word) for _, keys, word in ranked)
+
+
+def _together(keys: list[str], ascii_only: bool) -> str:
+    words = [in_words(key) for key in keys] if ascii_only else keys
+    return ("/" if words != keys else "").join(words)

@@ -17,12 +17,13 @@ class Orders:
     def __init__(self) -> None:
         self.busy = False
         """A long call runs in a thread of its own: nobody else may touch the player."""
-        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...], bool]] = deque()
+        """Calls, what they are given, and whether they are quick."""
 
     def now(self, call: Callable[..., Any], *args: Any) -> bool:
         """Make a quick call at once, or keep it until the long one is over; True where it was made."""
         if self.busy:
-            self._waiting.append((call, args))
+            self._waiting.append((call, args, True))
             return False
         call(*args)
         return True
@@ -34,19 +35,22 @@ class Orders:
         """
         if self._waiting and call.__name__ == _RELATIVE and self._waiting[-1][0] == call:
             args = (self._waiting.pop()[1][0] + args[0],)
-        self._waiting.append((call, args))
+        self._waiting.append((call, args, False))
         if self.busy:
             return False
         self.busy = True
         return True
 
     async def run(self, failed: Callable[[Exception], None]) -> None:
-        """Make the kept calls one after the other beside the event loop."""
+        """Make the kept calls one after the other, the long ones beside the event loop."""
         try:
             while self._waiting:
-                call, args = self._waiting.popleft()
+                call, args, quick = self._waiting.popleft()
                 try:
-                    await beside(call, *args)
+                    if quick:
+                        call(*args)
+                    else:
+                        await beside(call, *args)
                 except Exception as error:
                     failed(error)
         finally:

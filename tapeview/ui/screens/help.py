@@ -29,11 +29,11 @@ class HelpScreen(Screen[None]):
         Binding("pageup", "page(-1)", "A page up", id="help.page-up"),
     ]
 
-    def __init__(self, keymap: Mapping[str, str]) -> None:
+    def __init__(self, keymap: Mapping[str, str], *, ascii_only: bool = False) -> None:
         super().__init__()
         from tapeview.ui.keys import table
 
-        self._table = table(keymap)
+        self._table = table(keymap, ascii_only=ascii_only)
 
     def compose(self) -> ComposeResult:
         """A heading and one scrolled text."""

@@ -45,6 +45,8 @@ class HomeScreen(Screen[None]):
         """Show what a machine shows on which nothing was played yet."""
         self._choices: dict[str, tuple[str, str | None]] = {}
         """Option -> address and the time to start at."""
+        self._stories: dict[str, str] = {}
+        """Option -> what is told of it below the list, at full length."""
         self._columns = (0, 0)
 
     def compose(self) -> ComposeResult:
@@ -53,6 +55,7 @@ class HomeScreen(Screen[None]):
             yield Static(Content.assemble(("tapeview", "$loud bold"), (f"  {__version__}", "$dim")), id="home-title")
             yield Static(Content.styled("order flow, exact, in a terminal", "$dim"), id="home-tag")
             yield OptionList(id="home-list")
+            yield Static("", id="home-story")
             with Horizontal(id="home-open"):
                 yield Static("open", id="home-label")
                 yield Input(
@@ -70,6 +73,7 @@ class HomeScreen(Screen[None]):
     def on_resize(self, event: Resize) -> None:
         """Lay the list out for the new width."""
         self.set_class(event.size.width < 96 or event.size.height < 26, "small")
+        self.set_class(event.size.height < 22, "low")
         self._fill()
 
     def on_screen_resume(self) -> None:
@@ -83,6 +87,7 @@ class HomeScreen(Screen[None]):
         width = min(self.size.width, 104) - (3 if self.has_class("small") else 7)
         chosen = listing.highlighted_option.id if listing.highlighted_option is not None else None
         self._choices.clear()
+        self._stories.clear()
         options: list[Option | None] = []
         bundles = bundled.recordings()
         own = [] if self._fresh else bundled.own_recordings()
@@ -95,7 +100,7 @@ class HomeScreen(Screen[None]):
             where = f"left at {told.clock}" if told.clock else ""
             options += [
                 _heading("Played last"),
-                self._option("last", told.address, told.title, "", "", where, width, told.at_ns),
+                self._option("last", told.address, told.title, "", "", where, width, told.at_ns, told.address),
             ]
             options.append(_gap())
         options.append(_heading("Bundled sessions"))
@@ -127,21 +132,29 @@ class HomeScreen(Screen[None]):
         story: str,
         width: int,
         at: int | None = None,
+        whole: str = "",
     ) -> Option:
         key = f"{kind}:{address}"
         self._choices[key] = (address, str(at) if at is not None else None)
+        self._stories[key] = whole or story
         named, traded = self._columns
         room = max(0, width - named - traded - _LENGTH - 4)
+        if not symbol and not length:
+            # A long name takes the columns that would be empty.
+            named, traded = named + traded + _LENGTH, 0
         text = Content.assemble(
             (_REST + _cut(name, named - 2).ljust(named), "$loud"),
-            (_cut(symbol, traded - 1).ljust(traded), "$text"),
-            (length.rjust(_LENGTH) + "  ", "$dim"),
+            (_cut(symbol, traded - 1).ljust(traded) if traded else "", "$text"),
+            (length.rjust(_LENGTH if traded else 0) + "  ", "$dim"),
             (_cut(story, room), "$text"),
         )
         return Option(text, id=key)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Mark the choice in text too, for terminals without colours."""
+        """Mark the choice in text too, for terminals without colours, and tell the whole of its story."""
+        self.query_one("#home-story", Static).update(
+            Content.styled(self._stories.get(event.option_id or "", ""), "$dim")
+        )
         for option in event.option_list.options:
             prompt = option.prompt
             mark = _HERE if option is event.option else _REST

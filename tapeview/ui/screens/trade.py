@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from textual.app import ComposeResult
@@ -19,12 +19,13 @@ from feeds.errors import BadInput
 from tapeview import bundled
 from tapeview import format as text
 from tapeview.snapshot import Snapshot, Window
-from tapeview.ui.background import beside
+from tapeview.ui.background import beside, spare_collector
 from tapeview.ui.screens._bookmarks import Bookmarks
 from tapeview.ui.screens._hints import hints
 from tapeview.ui.screens._pace import Orders, Pulse
 from tapeview.ui.screens._tabs import InstrumentTabs
 from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
+from tapeview.ui.widgets._paint import Painter
 from tapeview.ui.widgets._panel import Beside, Panel, Stacked
 from tapeview.ui.widgets.card import Card
 from tapeview.ui.widgets.ladder import Ladder
@@ -32,7 +33,7 @@ from tapeview.ui.widgets.meters import Meters
 from tapeview.ui.widgets.status import KeysLine, TruthLine
 from tapeview.ui.widgets.tape import Tape
 from tapeview.ui.widgets.timeline import Timeline
-from tapeview.ui.widgets.vwap import SPANS, Chart
+from tapeview.ui.widgets.vwap import Chart
 
 if TYPE_CHECKING:
     from tapeview.config import ScreenSettings
@@ -113,7 +114,9 @@ class TradeScreen(Screen[None]):
         self._paths: list[tuple[Panel, *tuple[Widget, ...]]] = []
         """Each panel and what it lies in."""
         self._window = Window()
+        self._drawn_ns: dict[Panel, int] = {}
         self._orders = Orders()
+        self._painter = Painter(self)
         self._pulse = Pulse(settings.fps if settings is not None else 30)
         self._clock_ns = time.monotonic_ns()
         self._changed_ns = 0
@@ -153,14 +156,13 @@ class TradeScreen(Screen[None]):
         self.query_one(Ladder).focus()
         if self._timed:
             self.set_interval(self._pulse.period_ns / 1e9, self.frame)
-        # What lives as long as the program need not be looked at again and again between frames.
-        gc.freeze()
+        spare_collector()
 
     def _apply(self, settings: ScreenSettings) -> None:
-        self.query_one(Ladder).mode = settings.recentre
+        ladder = self.query_one(Ladder)
+        ladder.mode, ladder.recent_s = settings.recentre, settings.recent_s
         self.query_one(Tape).min_lots = settings.tape_min_lots
-        fitting = [n for n, (seconds, _) in enumerate(SPANS) if seconds >= settings.chart_s]
-        self.query_one(Chart).span = fitting[0] if fitting else len(SPANS) - 1
+        self.query_one(Chart).span_s = settings.chart_s
 
     async def on_unmount(self) -> None:
         """Remember where it was left, and let go of the source."""
@@ -205,25 +207,30 @@ class TradeScreen(Screen[None]):
             self.say(f"held by a fault in the program: {type(error).__name__}: {error}", bad=True)
 
     def _show(self, now: int) -> None:
-        window = self._ask()
+        panels = self.panels
+        window = self._ask(panels)
         if not self._wanted and window == self._window and now - self._changed_ns > _SETTLE_NS:
             return
         if terminal_backlog(self.app) > _BACKLOG:
             self._pulse.skip()
             return
         redraw_if_dropped(self.app)
+        asked = window
+        if not self._wanted and window == self._window and self.playback.playing:
+            panels = [panel for panel in panels if now - self._drawn_ns.get(panel, 0) >= panel.PERIOD_NS]
+            columns = window.chart_columns if any(isinstance(panel, Chart) for panel in panels) else 0
+            asked = replace(window, chart_columns=columns, meters=any(isinstance(p, Meters | Card) for p in panels))
+        self._drawn_ns.update(dict.fromkeys(panels, now))
         self._wanted = False
         self._window = window
         self.playback.coalesced = self._pulse.coalesced
-        self.shown = snapshot = self.playback.snapshot(window)
+        self.shown = snapshot = self.playback.snapshot(asked)
         if (len(snapshot.status.instruments) > 1) != self.has_class("several"):
             self.toggle_class("several")
         self._make_room()
-        for panel in self.panels:
-            panel.show(snapshot)
+        self._painter.show(panels, snapshot)
 
-    def _ask(self) -> Window:
-        panels = self.panels
+    def _ask(self, panels: list[Panel]) -> Window:
         window = Window(meters=any(isinstance(panel, Meters | Card) for panel in panels))
         for panel in panels:
             try:
@@ -332,6 +339,9 @@ class TradeScreen(Screen[None]):
 
     def action_bookmark(self) -> None:
         """Set a bookmark at this moment, or take the one here away."""
+        self._now(self._bookmark)
+
+    def _bookmark(self) -> None:
         now = self.playback.market_ns
         if now is not None:
             number = self.bookmarks.toggle(now)
@@ -343,6 +353,9 @@ class TradeScreen(Screen[None]):
 
     def action_bookmarked(self, step: int) -> None:
         """Go to the next bookmark, or with -1 to the previous, round and round."""
+        self._now(self._go_to_bookmark, step)
+
+    def _go_to_bookmark(self, step: int) -> None:
         now = self.playback.market_ns
         target = self.bookmarks.beside(now, step) if now is not None else None
         if target is None:
@@ -393,8 +406,9 @@ class TradeScreen(Screen[None]):
 
     def _hint(self) -> None:
         taken = len(self._told) + 2 if self._told else 0
-        owners: tuple[type, ...] = (type(self.app), TradeScreen, *PANELS)
-        self.query_one(KeysLine).set_hints(hints(self.focused, owners, self.app._keymap, self.size.width - taken))
+        app, room = cast("TapeviewApp", self.app), self.size.width - taken
+        owners: tuple[type, ...] = (type(app), TradeScreen, *PANELS)
+        self.query_one(KeysLine).set_hints(hints(self.focused, owners, app._keymap, room, ascii_only=app.ascii_only))
 
     # -- panels --------------------------------------------------------------------------------------
     def action_zoom(self) -> None:

@@ -19,6 +19,8 @@ from textual.color import Color, ColorParseError
 from textual.filter import LineFilter
 from textual.strip import Strip
 
+from tapeview.ui.widgets._ascii import AsciiFilter, to_ascii
+
 Run = tuple[str, str]
 """Text of one cell a character, and the name of its style."""
 Row = tuple[Run, ...]
@@ -44,6 +46,8 @@ class Palette:
     def __init__(self, variables: Mapping[str, str], filters: Sequence[LineFilter] = ()) -> None:
         self.variables = variables
         self.filters = tuple(filters)
+        self.ascii = any(isinstance(line_filter, AsciiFilter) for line_filter in filters)
+        """Whether rows are to be written in ASCII alone."""
         self._styles: dict[str, Style] = {}
         self._changes: dict[tuple[str, str, bool, ColorSystem], str] = {}
 
@@ -112,7 +116,7 @@ class RowStrip(Strip):
 
     def __init__(self, runs: Row, width: int, palette: Palette) -> None:
         # The parent's constructor makes eight caches; they are the plain strip's business, see __getattr__.
-        self._runs = runs
+        self._runs = ascii_runs(runs) if palette.ascii else runs
         self._width = width
         self._palette = palette
         self._ansi: str | None = None
@@ -184,6 +188,11 @@ def plain_strip(runs: Row, palette: Palette, width: int) -> Strip:
     """Make an ordinary Strip of a row."""
     style = palette.style
     return Strip([Segment(text, style(name)) for text, name in runs], width)
+
+
+def ascii_runs(runs: Row) -> Row:
+    """Write a row in ASCII, in as many cells; a bar's edge, finer than a cell, is left out beside its number."""
+    return tuple([(to_ascii(text.replace("▏", " ") if "-bar" in style else text), style) for text, style in runs])
 
 
 def fit(runs: Row, width: int) -> Row:

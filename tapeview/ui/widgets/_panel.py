@@ -6,12 +6,13 @@ rows of named runs (`rows`). Only rows that changed are repainted, each as one f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -32,6 +33,8 @@ class Panel(Widget, can_focus=True):
     ALLOW_SELECT: ClassVar[bool] = False
     READY_MADE: ClassVar[bool] = True
     """False draws by the documented line API alone: every row, every frame."""
+    PERIOD_NS: ClassVar[int] = 0
+    """Least time between two pictures while the market goes on; 0 draws every frame."""
 
     DEFAULT_CSS = """
     Panel { width: 1fr; height: 1fr; }
@@ -74,6 +77,11 @@ class Panel(Widget, can_focus=True):
         raise NotImplementedError
 
     # -- what screens call -------------------------------------------------------------------------
+    @property
+    def size(self) -> Size:
+        """Cells the panel has: all of its region."""
+        return self._size
+
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot, repainting only the rows that changed."""
         self._snapshot = snapshot
@@ -106,16 +114,26 @@ class Panel(Widget, can_focus=True):
 
     def redraw(self, *, everything: bool = False) -> None:
         """Draw the last snapshot again, after a change of view."""
+        changed = self._redrawn(everything=everything)
+        if changed:
+            self._repaint(_regions(changed, self.size.width))
+
+    def draw(self, snapshot: Snapshot) -> list[int] | None:
+        """Draw a snapshot and return the rows to repaint; None where the panel has asked to be repainted whole."""
+        self._snapshot = snapshot
+        return self._redrawn()
+
+    def _redrawn(self, *, everything: bool = False) -> list[int] | None:
         size = self.size
         width, height = size.width - self._ruled, size.height
         if width <= 0 or height <= 0:
-            return
+            return None
         rows = self._drawn(width, height)
         old, self._rows = self._rows, rows
         if everything or len(old) != height or not self.READY_MADE:
             self._strips.clear()
             self.refresh()
-            return
+            return None
         changed: list[int] = []
         for y, row in enumerate(rows):
             if row is not old[y]:
@@ -126,8 +144,7 @@ class Panel(Widget, can_focus=True):
         # Strips are kept by the row's identity, so that a row that only moved (the tape) is not made again.
         strips = self._strips
         self._strips = {key: strips[key] for row in rows if (key := id(row)) in strips}
-        if changed:
-            self._repaint(_regions(changed, size.width))
+        return changed
 
     def _repaint(self, regions: list[Region]) -> None:
         # What refresh() does for a widget without style or layout changes, less two messages a panel and frame
@@ -168,18 +185,23 @@ class Panel(Widget, can_focus=True):
         if not self.READY_MADE:
             return super().render_lines(crop)
         self._dirty_regions.clear()
+        strips = self.strips(range(crop.y, crop.bottom))
+        if crop.x or crop.width != self.size.width:
+            return [strip.crop(crop.x, crop.right) for strip in strips]
+        return strips
+
+    def strips(self, lines: Iterable[int]) -> list[Strip]:
+        """Return rows as finished strings, made once for as long as they do not change."""
         palette = self._current_palette()
         width, rows, made = self.size.width, self._rows, self._strips
         strips: list[Strip] = []
-        for y in range(crop.y, crop.bottom):
+        for y in lines:
             row = rows[y] if y < len(rows) else ()
             held = made.get(id(row))
             if held is None or held[1].cell_length != width:
                 held = (row, RowStrip(self._runs(row, width), width, palette))
                 made[id(row)] = held
             strips.append(held[1])
-        if crop.x or crop.width != width:
-            return [strip.crop(crop.x, crop.right) for strip in strips]
         return strips
 
     def render_line(self, y: int) -> Strip:

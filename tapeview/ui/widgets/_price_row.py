@@ -20,7 +20,8 @@ from tapeview.snapshot import (
     ROW_LAST,
     ROW_LOW,
     ROW_OFF_GRID,
-    ROW_UNKNOWN,
+    ROW_UNKNOWN_ASK,
+    ROW_UNKNOWN_BID,
     ROW_VWAP,
     Ints,
     StatusPart,
@@ -187,7 +188,7 @@ def _size_cell(
     marks: int, ground: str,
 ) -> Row:  # fmt: skip
     if not lots:
-        if marks & ROW_UNKNOWN:
+        if marks & (ROW_UNKNOWN_BID if left else ROW_UNKNOWN_ASK):
             return (((" " if left else "") + "░" * (width - 1) + ("" if left else " "), "rule@" + ground),)
         return ((" " * width, "dim@" + ground),)
     if not live:

@@ -35,8 +35,8 @@ class Card(Panel, can_focus=False):
         if snapshot.meters is not None:
             lines.append([("delta ", "dim"), (text.signed(text.size(scale, snapshot.meters.delta)), "text")])
         lines.append([(text.clock(status.market_ns, millis=False, offset_s=status.utc_offset_s), "dim")])
-        if snapshot.alerts:
-            lines.append([(text.clean(snapshot.alerts[-1]), "alert-warn")])
+        if snapshot.alerts is not None and snapshot.alerts.lines:
+            lines.append([(text.clean(snapshot.alerts.lines[0].text), "alert-warn")])
         lines.append([("needs 60x16 for the ladder", "dim")])
         shown = lines[:height]
         top = (height - len(shown)) // 2

@@ -56,7 +56,6 @@ LIT_MOST: Final = 8
 """Sizes bright at once; in a busy market more would make none stand out."""
 NEVER_NS: Final = -(2**62)
 LAST_NS: Final = 1_000_000_000
-RECENT_S: Final = 60
 QUIET_STATES: Final = frozenset({"live", "auction", "halted"})
 """States in which the book shown is the venue's; in the others the ladder is dimmed."""
 
@@ -76,7 +75,7 @@ class Ladder(Panel):
         Binding("space", "centre", "Centre on the touch", id="ladder.centre"),
         Binding("plus,equals_sign", "group(1)", "Coarser prices", id="ladder.coarser"),
         Binding("minus", "group(-1)", "Finer prices", id="ladder.finer"),
-        Binding("c", "clear", "Count sold and bought from now (again: 60 s)", id="ladder.clear"),
+        Binding("c", "clear", "Sold and bought from now on (again: sliding)", id="ladder.clear"),
         Binding("l", "mode", "Recentre: auto, static, pinned", id="ladder.mode"),
     ]
 
@@ -87,6 +86,8 @@ class Ladder(Panel):
         self._group = 1
         self._group_chosen = False
         self.mode = MODES[0]
+        self.recent_s = 60
+        """Seconds that the sold and bought columns look back."""
         self._recent_from_ns: int | None = None
         self._forget_market()
 
@@ -130,7 +131,7 @@ class Ladder(Panel):
             rows=self.price_rows,
             top=self.top,
             group=self.group,
-            recent_s=RECENT_S,
+            recent_s=self.recent_s,
             recent_from_ns=self._recent_from_ns,
         )
 
@@ -275,17 +276,15 @@ class Ladder(Panel):
 
     def _foot(self, snapshot: Snapshot, part: LadderPart, cols: Columns, width: int) -> Row:
         scale, offset_s = snapshot.scale, snapshot.status.utc_offset_s
-        words = [self.mode]
+        recent, rank = f"{self.recent_s} s", 1
+        if self._recent_from_ns is not None:
+            recent, rank = "since " + text.clock(self._recent_from_ns, millis=False, offset_s=offset_s), 3
+        # Each with its rank: the lowest go first where there is no room.
+        words = [(2, self.mode), (rank, recent)]
         if cols.last < LAST_WIDTH and self._last_shown(part, snapshot.status):
-            words.insert(0, "•▲▼"[part.last_direction] + text.size(scale, part.last_lots))
+            words.insert(0, (0, "•▲▼"[part.last_direction] + text.size(scale, part.last_lots)))
         if part.group != 1:
-            words.insert(0, f"×{part.group}")
-        words.append(
-            f"{RECENT_S} s"
-            if self._recent_from_ns is None
-            else "since " + text.clock(self._recent_from_ns, millis=False, offset_s=offset_s)
-        )
-        view = " · ".join(words) + " "
+            words.insert(0, (4, f"×{part.group}"))
         left: list[Run] = []
         if self.cursor is not None:
             price = text.ladder_price(scale, self.cursor)
@@ -300,9 +299,10 @@ class Ladder(Panel):
                 left.append((self._exact(scale, part, row), "text"))
         left += self._touch_distance(part)
         used = sum(len(run[0]) for run in left)
-        if used + len(view) + 2 > width:
-            view = f"{self.mode} " if used + len(self.mode) + 3 <= width else ""
-        return (*left, (view.rjust(max(0, width - used)), "dim"))
+        while words and used + 2 + sum(len(word) for _, word in words) + 3 * (len(words) - 1) + 1 > width:
+            words.remove(min(words))
+        view = " · ".join(word for _, word in words)
+        return (*left, (f"{view} ".rjust(max(0, width - used)) if view else "", "dim"))
 
     @staticmethod
     def _touch_distance(part: LadderPart) -> list[Run]:
@@ -407,7 +407,7 @@ class Ladder(Panel):
         self._sizes = None
 
     def action_clear(self) -> None:
-        """Count sold and bought from now on; pressed again, within the sliding minute."""
+        """Count sold and bought from now on; pressed again, within the sliding window."""
         now = self.snapshot.status.market_ns if self.snapshot is not None else None
         self._recent_from_ns = now if self._recent_from_ns is None else None
         self.redraw()

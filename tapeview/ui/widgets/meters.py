@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
 from tapeview import format as text
 from tapeview.format import EIGHTHS_RIGHT, Scale
@@ -31,6 +31,9 @@ SHORT_NAMES: Final = {
 
 class Meters(Panel):
     """The meters, one a line; all on one line where the panel is one or two rows high."""
+
+    PERIOD_NS: ClassVar[int] = 100_000_000
+    """Numbers that change more often cannot be read."""
 
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Draw as many meters as fit, the most telling first."""

@@ -128,7 +128,8 @@ class KeysLine(Panel, can_focus=False):
 
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
         """Draw as many hints as fit beside the message."""
-        message = text.clean(self._message or snapshot.status.notice or "".join(snapshot.alerts[-1:]))
+        alert = snapshot.alerts.lines[0].text if snapshot.alerts is not None and snapshot.alerts.lines else ""
+        message = text.clean(self._message or snapshot.status.notice or alert)
         message = f"{message[: max(0, width - 2)]} " if message else ""
         runs: list[Run] = [(" ", "dim")]
         used = 1

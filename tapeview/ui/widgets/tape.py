@@ -366,10 +366,7 @@ def _print_row(frame: _Frame, label: str, depth: int, selected: bool, unfolded: 
     flags = "✗" if busted else "H" if marks & PRINT_HIGH else "L" if marks & PRINT_LOW else ""
     letter = KIND_LETTERS[kind] if 0 <= kind < len(KIND_LETTERS) else "?"
     used = sum(len(run[0]) for run in runs)
-    runs.append(
-        (
-            (flags + letter.strip() + ("~" if marks & PRINT_OFF_GRID else "")).rjust(2).ljust(max(0, width - used)),
-            "loud" + at,
-        )
-    )
+    room = max(0, width - used)
+    signs = flags + letter.strip() + ("~" if marks & PRINT_OFF_GRID else "")
+    runs.append((signs.rjust(min(3, room)).ljust(room), "loud" + at))
     return tuple(runs)

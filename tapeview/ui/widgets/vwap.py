@@ -23,8 +23,8 @@ from tapeview.snapshot import ChartPart, Floats, Ints, Snapshot, StatusPart, Win
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 
-SPANS: Final = ((60, "1 min"), (300, "5 min"), (900, "15 min"), (3600, "60 min"), (0, "session"))
-"""Seconds across the chart and their words; 0 is the whole session."""
+SPANS: Final = (60, 300, 900, 3600, 0)
+"""Seconds across the chart that the keys go through; 0 is the whole session."""
 ANCHOR_SLOTS: Final = 8
 LINES: Final = (
     (3.0, "·", "band3", "3σ"),
@@ -57,6 +57,8 @@ class _Plot:
 class Chart(Panel):
     """The price line over its VWAP and bands."""
 
+    PERIOD_NS: ClassVar[int] = 100_000_000
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,equals_sign", "span(1)", "Longer span", id="chart.longer"),
         Binding("minus", "span(-1)", "Shorter span", id="chart.shorter"),
@@ -65,8 +67,8 @@ class Chart(Panel):
 
     def __init__(self, *, ruled: bool = False, name: str | None = None, id: str | None = None) -> None:  # noqa: A002
         super().__init__(ruled=ruled, name=name or "chart", id=id)
-        self.span = 1
-        """Index into SPANS."""
+        self._spans: tuple[int, ...] = SPANS
+        self._span_s = SPANS[1]
         self.slot = 0
         """VWAP slot shown."""
         self._price_width = 5
@@ -78,15 +80,19 @@ class Chart(Panel):
         """Cells of the plot: the panel less the price axis and the names of the lines."""
         return self._plot_cells(self.inner_width) if self.inner_width > 0 else 0
 
+    @property
+    def span_s(self) -> int:
+        """Seconds across the chart at most, 0 for the whole session; one that is not in SPANS joins the keys' row."""
+        return self._span_s
+
+    @span_s.setter
+    def span_s(self, seconds: int) -> None:
+        self._span_s = seconds
+        self._spans = (*sorted({*SPANS, seconds} - {0}), 0)
+
     def ask(self, window: Window) -> Window:
         """Ask for two columns a cell over the chosen span."""
-        seconds = SPANS[self.span][0]
-        if not seconds:
-            status = self.snapshot.status if self.snapshot is not None else None
-            start, now = (status.start_ns, status.market_ns) if status is not None else (None, None)
-            # Whole minutes, so that columns keep their place while time passes.
-            seconds = 60 * max(1, math.ceil(((now or 0) - (start or now or 0)) / 60e9))
-        return replace(window, chart_columns=2 * self.plot_width, chart_s=seconds, anchor=self.slot)
+        return replace(window, chart_columns=2 * self.plot_width, chart_s=self.span_s, anchor=self.slot)
 
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Draw heading, plot and time axis."""
@@ -117,18 +123,27 @@ class Chart(Panel):
             ]
         else:
             pieces.append(((" no trades yet", "dim"),))
-        pieces.append(((f" {SPANS[self.span][1]}", "dim"),))
+        pieces.append(((f" {self._span_words(part)}", "dim"),))
         if status.partial_since_ns is not None:
             since = text.clock(status.partial_since_ns, millis=False, offset_s=status.utc_offset_s)
             pieces.append(((f" partial since {since}", "alert-warn"),))
         rows: list[list[Run]] = [[]]
         for piece in pieces:
-            if sum(len(run[0]) for run in (*rows[-1], *piece)) > width:
+            if rows[-1] and sum(len(run[0]) for run in (*rows[-1], *piece)) + 1 > width:
                 rows.append([])
             elif rows[-1]:
                 rows[-1].append((" ", "dim"))
             rows[-1] += piece
         return [tuple(row) for row in rows]
+
+    def _span_words(self, part: ChartPart) -> str:
+        shown_s = round(len(part.close) * part.column_ns / 1e9)
+        if not self.span_s:
+            return "session"
+        if shown_s >= self.span_s:
+            return span_words(self.span_s)
+        shown, chosen = span_words(shown_s), span_words(self.span_s)
+        return f"{shown.split()[0] if shown.split()[1] == chosen.split()[1] else shown} of {chosen}"
 
     # -- the plot ----------------------------------------------------------------------------------
     def _plot(self, snapshot: Snapshot, part: ChartPart, width: int, height: int) -> list[Row]:
@@ -192,7 +207,8 @@ class Chart(Panel):
     # -- keys and mouse ----------------------------------------------------------------------------
     def action_span(self, step: int) -> None:
         """Show a longer (1) or a shorter (-1) span."""
-        self.span = min(len(SPANS) - 1, max(0, self.span + step))
+        at = self._spans.index(self.span_s) + step
+        self._span_s = self._spans[min(len(self._spans) - 1, max(0, at))]
         self.redraw()
 
     def action_slot(self) -> None:
@@ -208,6 +224,14 @@ class Chart(Panel):
         """Show a longer span."""
         event.stop()
         self.action_span(1)
+
+
+def span_words(seconds: int) -> str:
+    """A span in its largest whole unit: `30 s`, `15 min`, `2 h`."""
+    for unit, word in ((86_400, "day"), (3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds // unit} {word}"
+    return f"{seconds} s"
 
 
 def _fingerprint(part: ChartPart) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feeds.errors import BadInput
-from tapeview.ui.terminal import RESTORE, require_terminal
+from tapeview.ui.terminal import RESTORE, ascii_only, require_terminal
 from tests.kit.terminal import ROOT, Terminal
 
 HOME = "import sys; from tapeview.ui.app import StartPlan, run; sys.exit(run(StartPlan()))"
@@ -295,3 +295,60 @@ def test_what_is_written_at_the_end_undoes_every_mode_that_was_switched_on():
         on = set(re.findall(rb"\x1b\[\?(\d+)h", bytes(term.output))) - {b"25", b"7"}
         for mode in on:
             assert f"\x1b[?{mode.decode()}l" in RESTORE
+
+
+@pytest.mark.parametrize(
+    ("environ", "setting", "wanted"),
+    [
+        ({"LANG": "de_DE.UTF-8"}, "auto", False),
+        ({"LANG": "en_US.utf8"}, "auto", False),
+        ({"LC_ALL": "C.UTF-8", "LANG": "C"}, "auto", False),
+        ({"LANG": "de_DE.UTF-8@euro"}, "auto", False),
+        ({}, "auto", False),
+        ({"LC_CTYPE": "C.UTF-8"}, "auto", False),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, "auto", True),
+        ({"LC_ALL": "C"}, "auto", True),
+        ({"LC_ALL": "POSIX", "LANG": "de_DE.UTF-8"}, "auto", True),
+        ({"LANG": "de_DE.ISO-8859-15@euro"}, "auto", True),
+        ({"LANG": "de_DE"}, "auto", True),
+        ({"LANG": "de_DE.UTF-8", "TERM": "linux"}, "auto", True),
+        ({"LANG": "de_DE.UTF-8", "TERM": "vt220"}, "auto", True),
+        ({"LANG": "de_DE.UTF-8"}, "on", True),
+        ({"LC_ALL": "C"}, "off", False),
+        ({"LANG": "de_DE.UTF-8", "TAPEVIEW_ASCII": "1"}, "off", True),
+        ({"LC_ALL": "C", "TAPEVIEW_ASCII": "0"}, "on", False),
+    ],
+)
+def test_ascii_is_chosen_by_environment_setting_terminal_and_locale(environ, setting, wanted):
+    only, why = ascii_only(setting, environ)
+    assert only == wanted
+    assert why
+
+
+@pytest.mark.parametrize("env", [{"TAPEVIEW_ASCII": "1"}, {"LC_ALL": "C"}, {"LC_ALL": "en_US.ISO-8859-1"}])
+def test_a_terminal_without_unicode_gets_no_byte_above_ascii(env):
+    with home(env=env, size=(100, 30)) as term:
+        end = term.wait_for("quit")
+        term.type("?")
+        end = term.wait_for("Everywhere", since=end)
+        term.type("q")
+        term.wait_for("quit", since=end)
+        term.type("q")
+        assert term.ended() == 0
+        assert max(term.output) <= 0x7E
+
+
+def test_the_setting_for_ascii_reaches_the_terminal():
+    program = HOME.replace("StartPlan()", "StartPlan(settings=load([], ['screen.ascii=on']).config)")
+    with Terminal("-c", "from tapeview.config import load; " + program) as term:
+        term.wait_for("quit")
+        term.type("q")
+        assert term.ended() == 0
+        assert max(term.output) <= 0x7E
+
+
+def test_a_terminal_with_unicode_gets_its_signs():
+    with home() as term:
+        term.wait_for("↑↓")
+        term.type("q")
+        assert term.ended() == 0

@@ -6,8 +6,8 @@ import pytest
 
 from feeds import script
 from feeds.events import CLOCK, LAST, TRADE
-from tapeview import bundled
-from tapeview.config import Config, ScreenSettings
+from tapeview import bundled, config
+from tapeview.config import Config
 from tapeview.session import Session
 from tapeview.ui.screens._tabs import InstrumentTabs
 from tapeview.ui.screens.help import HelpScreen
@@ -462,14 +462,65 @@ async def test_q_remembers_where_the_session_was_left(trade, recording):
     assert bundled.last() == bundled.Last(str(recording), "MES", at, "22:13:30")
 
 
-async def test_settings_reach_the_panels(trade):
-    settings = Config(screen=ScreenSettings(recentre="pinned", tape_min_lots=3, chart_s=900))
-    async with trade(size=(160, 40), settings=settings) as desk:
-        assert desk.screen.query_one(Ladder).mode == "pinned"
-        await desk.press("right")
-        assert desk.shown.window.tape_min_lots == 3
-        assert desk.shown.window.chart_s == 900
-        assert (desk.shown.tape.prints["lots"][desk.shown.tape.depth == 0] >= 3).all()
+def set_by(where, tmp_path, key, value):
+    """Settings with one value of the screen, from a file or from the command line."""
+    if where == "--set":
+        return config.load([], [f"screen.{key}={value}"]).config
+    path = tmp_path / "config.toml"
+    path.write_text(f"[screen]\n{key} = {value!r}\n".replace("'", '"'))
+    return config.load([path]).config
+
+
+@pytest.mark.parametrize("where", ["file", "--set"])
+class TestSettingsOfTheScreenAreSeenInItsFirstFrame:
+    async def test_fps_is_how_often_a_frame_is_due(self, trade, tmp_path, where):
+        async with trade() as desk:
+            screen = TradeScreen(desk.playback, set_by(where, tmp_path, "fps", 12).screen)
+            await desk.app.push_screen(screen)
+            assert [t._interval for t in screen._timers if t._callback == screen.frame] == [pytest.approx(1 / 12)]
+            await desk.app.pop_screen()
+
+    async def test_recent_s_is_how_far_sold_and_bought_look_back(self, trade, recording, tmp_path, where):
+        async with trade(at="+20s", settings=set_by(where, tmp_path, "recent_s", 2)) as desk:
+            now = desk.playback.market_ns
+            prints = [
+                e for e in script.events(SESSION) if e["kind"] == TRADE and now - 2 * 10**9 <= e["recv_ns"] <= now
+            ]
+            wanted = {}
+            for event in prints:
+                wanted[int(event["tick"])] = wanted.get(int(event["tick"]), 0) + int(event["lots"])
+            part = desk.shown.ladder
+            assert {t: lots for t, lots in zip(part.tick.tolist(), part.bought.tolist(), strict=True) if lots} == wanted
+            assert len(prints) == 4
+            assert "auto · 2 s" in desk.text()
+
+    async def test_tape_min_lots_is_the_least_size_on_the_tape(self, trade, tmp_path, where):
+        async with trade(at="+20s", settings=set_by(where, tmp_path, "tape_min_lots", 4)) as desk:
+            lots = desk.shown.tape.prints["lots"]
+            assert len(lots) > 5
+            assert (lots >= 4).all()
+            assert "filter ≥ 4 (not aggregated)" in desk.text()
+
+    @pytest.mark.parametrize(("seconds", "words"), [(45, "45 s"), (120, "1 of 2 min"), (900, "1 of 15 min")])
+    async def test_chart_s_is_the_span_of_the_chart(self, trade, tmp_path, where, seconds, words):
+        settings = set_by(where, tmp_path, "chart_s", seconds)
+        async with trade(size=(160, 40), at="+46s", settings=settings) as desk:
+            assert f" {words} " in desk.text()
+            part = desk.shown.chart
+            shown_s = min(seconds, 60)
+            assert round(part.column_ns * len(part.close) / 1e9) == shown_s
+
+    @pytest.mark.parametrize("mode", ["auto", "static", "pinned"])
+    async def test_recentre_is_how_the_ladder_follows_the_touch(self, trade, tmp_path, where, mode):
+        async with trade(settings=set_by(where, tmp_path, "recentre", mode)) as desk:
+            assert f" {mode} · 60 s" in desk.text()
+            ladder = desk.screen.query_one(Ladder)
+            ladder.scroll_rows(200)
+            await desk.frame()
+            away = desk.shown.ladder.top
+            ladder.scroll_rows(-200)
+            await desk.frame()
+            assert (away == desk.shown.ladder.top) == (mode == "pinned")
 
 
 async def test_own_keys_do_what_they_were_given(trade):
@@ -488,13 +539,37 @@ async def test_a_frame_without_change_draws_nothing(trade, monkeypatch):
         await desk.press("full_stop")
         await desk.frame()
         shown = []
-        monkeypatch.setattr(Panel, "show", lambda self, snapshot: shown.append(self))
+        monkeypatch.setattr(Panel, "draw", lambda self, snapshot: shown.append(self))
         desk.screen._changed_ns = time.monotonic_ns() - 10**10
         for _ in range(5):
             desk.screen.frame()
         assert shown == []
         await desk.press("full_stop")
         assert shown
+
+
+async def test_while_the_market_goes_on_slow_panels_are_drawn_ten_times_a_second_and_on_pause_at_once(
+    trade, monkeypatch
+):
+    async with trade(size=(160, 44)) as desk:
+        screen, now = desk.screen, time.monotonic_ns()
+        await desk.press("p")
+        screen._timed, screen._changed_ns = True, now
+        drawn = []
+        draw = Panel.draw
+        monkeypatch.setattr(Panel, "draw", lambda self, snapshot: drawn.append(type(self)) or draw(self, snapshot))
+        for number in range(60):
+            monkeypatch.setattr(time, "monotonic_ns", lambda number=number: now + number * 16_666_667)
+            screen.frame()
+        assert drawn.count(Ladder) == drawn.count(Tape) > 50
+        assert 9 <= drawn.count(Chart) <= 11
+        assert drawn.count(Meters) == drawn.count(Chart)
+        await desk.pilot.press("p")
+        drawn.clear()
+        screen.frame()
+        assert {Ladder, Tape, Chart, Meters} <= set(drawn)
+        assert screen.query_one(Chart).snapshot is screen.query_one(Ladder).snapshot is screen.shown
+        assert screen.shown.chart is not None
 
 
 async def test_a_stalled_program_does_not_leap_over_the_market(trade, monkeypatch):

@@ -6,7 +6,7 @@ from tests.kit import snapshots as kit
 from tests.kit.screen import assert_aligned, assert_golden, drawn, lines
 
 FRAMES = {
-    "live": kit.snapshot(alerts=("ICEBERG? ask 5 012.50",)),
+    "live": kit.snapshot(alerts=kit.alerts("ICEBERG? ask 5 012.50", "LARGE PRINT buy 120")),
     "stale": kit.snapshot(status=kit.status(state="stale")),
     "empty": kit.snapshot(ladder=kit.ladder(bids={}, asks={}, last=None), meters=None),
 }

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeview.snapshot import Window
-from tapeview.ui.widgets.vwap import LINES, SPANS, Chart, _axis, _draw, _price_dots
+from tapeview.ui.widgets.vwap import LINES, Chart, _axis, _draw, _price_dots, span_words
 from tests.kit import snapshots as kit
 from tests.kit.screen import Stage, assert_aligned, assert_golden, drawn, lines
 
@@ -144,6 +144,28 @@ def test_the_heading_tells_value_sigma_z_anchor_and_span():
     assert "no trades yet" in lines(drawn(Chart(), FRAMES["empty"], size=(62, 20)))[0]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "shown", "words"),
+    [
+        (300, 300, " 5 min "),
+        (300, 120, " 2 of 5 min "),
+        (300, 30, " 30 s of 5 min "),
+        (3600, 600, " 10 min of 1 h "),
+        (0, 840, " session "),
+    ],
+)
+def test_the_heading_tells_the_span_that_is_shown(chosen, shown, words):
+    panel = Chart()
+    panel.span_s = chosen
+    part = kit.chart(60, column_ns=shown * 1_000_000_000 // 60)
+    assert words in lines(drawn(panel, kit.snapshot(chart=part), size=(80, 20)))[0]
+
+
+def test_spans_are_told_in_their_largest_whole_unit():
+    words = [span_words(seconds) for seconds in (30, 60, 90, 900, 3600, 5400, 14400, 86400)]
+    assert words == ["30 s", "1 min", "90 s", "15 min", "1 h", "90 min", "4 h", "1 day"]
+
+
 async def test_keys_and_wheel_change_span_and_anchor():
     panel = Chart()
     async with Stage(panel).run_test(size=(62, 20)) as pilot:
@@ -154,9 +176,13 @@ async def test_keys_and_wheel_change_span_and_anchor():
         for key in ("+", "+", "+", "+", "-"):
             await pilot.press(key)
             seen.append(panel.ask(Window()).chart_s)
-        # The session so far: 15 minutes.
-        assert seen == [900, 3600, 900, 900, 3600]
-        assert SPANS[panel.span][1] == "60 min"
+        # 0 is the session, and the last.
+        assert seen == [900, 3600, 0, 0, 3600]
+        panel.span_s = 120
+        for key in ("-", "+", "+"):
+            await pilot.press(key)
+            seen.append(panel.ask(Window()).chart_s)
+        assert seen[5:] == [60, 120, 300]
         await pilot.press("w")
         assert panel.ask(Window()).anchor == 1
         # An anchor that is not there is passed over.
