@@ -5,6 +5,8 @@
     -100:1      1 lot sold at 100                     ?100:1     a trade of unknown side
     o7b100:5    order 7 added to the bid              m7b100:3   order 7 is now this
     x7 or x7:2  order 7 cancelled (2 lots of it)      f7:2       2 lots of order 7 filled
+    $borrow_fee:0.44      a slow input, one of FACTS        $borrow_fee:0.4@5   the same as of 5 days before
+    $+101:2               2 lots bought at 101 to close a position by force        $-101:2   sold
     ~50         50 ms pass                            |          ends a message of several rows
     !live !syncing !auction !halted !gap !clear       market phase, gap, clear
     [ ... ]     rows of a snapshot: one message, ends in !live
@@ -27,6 +29,10 @@ from feeds.events import (
     BOOK,
     CANCEL,
     CLEAR,
+    F_LIQUIDATION,
+    FACT,
+    FACT_DECIMALS,
+    FACTS,
     FILL,
     GAP,
     LAST,
@@ -40,6 +46,7 @@ from feeds.events import (
     EventBuffer,
     Events,
 )  # fmt: skip
+from feeds.instruments import parse_decimal
 
 START_NS: Final = 1_700_000_000_000_000_000
 """Receive time of a script's first row."""
@@ -47,6 +54,9 @@ _LEVEL: Final = re.compile(r"([ba])(-?\d+):(\d+)(?:/(\d+))?\Z", re.ASCII)
 _TRADE: Final = re.compile(r"([+\-?])(-?\d+):(\d+)\Z", re.ASCII)
 _ORDER: Final = re.compile(r"([om])(\d+)([ba])(-?\d+):(\d+)\Z", re.ASCII)
 _LESS: Final = re.compile(r"([xf])(\d+)(?::(\d+))?\Z", re.ASCII)
+_INPUT: Final = re.compile(r"\$([a-z_0-9]+):(-?\d+(?:\.\d+)?)(?:@(\d{1,4}))?\Z", re.ASCII)
+_FORCED: Final = re.compile(r"\$([+-])(-?\d+):(\d+)\Z", re.ASCII)
+_DAY_NS: Final = 86_400_000_000_000
 _WAIT: Final = re.compile(r"~(\d{1,15})\Z", re.ASCII)
 _SIDES: Final = {"b": BID, "a": ASK, "+": 1, "-": -1, "?": 0}
 
@@ -96,6 +106,15 @@ def _row(out: EventBuffer, word: str, now: int, serial: int, inst: int, marks: i
     elif m := _LESS.match(word):
         kind = CANCEL if m[1] == "x" else FILL
         out.append(kind, now, now, 0, int(m[3] or 0), 0, int(m[2]), serial, inst, marks)
+    elif m := _FORCED.match(word):
+        out.append(FACT, now, now, int(m[2]), int(m[3]), _SIDES[m[1]], now, F_LIQUIDATION, inst, marks)
+    elif (m := _INPUT.match(word)) and m[1] in FACTS:
+        which = FACTS.index(m[1])
+        mantissa, digits = parse_decimal(m[2])
+        shift = (FACT_DECIMALS[which] or 0) - digits
+        if shift < 0:
+            raise BadInput("script", word, f"at most {FACT_DECIMALS[which] or 0} decimals")
+        out.append(FACT, now, NONE, 0, mantissa * 10**shift, 0, now - int(m[3] or 0) * _DAY_NS, which, inst, marks)
     elif word.startswith("!") and word[1:] in STATUSES:
         out.append(STATUS, now, now, aux=STATUSES.index(word[1:]), inst=inst, marks=marks)
     elif word == "!gap":

@@ -12,14 +12,21 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from feeds.errors import BadInput
+from tapeview import detectors
 from tapeview.engine.settings import EngineSettings
 
+if TYPE_CHECKING:
+    from tapeview.detectors._declare import Thresholds
+
+DETECTORS: Final = "detectors"
+OFF: Final = "off"
+_BOUNDS: Final = (("minimum", "at least"), ("maximum", "at most"))
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
@@ -31,6 +38,10 @@ class ScreenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tape_min_lots: Annotated[int, Meta(ge=0, description="Least size, in lots, that the tape lists.")] = 0
     chart_s: Annotated[int, Meta(ge=30, le=86400, description="Seconds the price and VWAP panel spans.")] = 300
     recentre: Annotated[str, Meta(pattern="^(auto|static|pinned)$", description="auto, static or pinned.")] = "auto"
+    ascii: Annotated[
+        str,
+        Meta(pattern="^(auto|on|off)$", description="Draw in ASCII alone: on, off, or auto by terminal and locale."),
+    ] = "auto"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     theme: Annotated[str, Meta(description="Name of a theme.")] = "dark"
     screen: ScreenSettings = ScreenSettings()
     engine: EngineSettings = EngineSettings()
+    detectors: dict[str, dict[str, Any] | list[str]] = {}
+    """Detector -> its thresholds that are not the default, and 'off' -> detectors that are silent; see `thresholds`."""
     keys: dict[str, str] = {}
     """Binding id -> key or keys apart by commas."""
     themes: dict[str, dict[str, str]] = {}
@@ -100,7 +113,10 @@ def load(paths: Iterable[Path] | None = None, sets: Iterable[str] = ()) -> Loade
 
 
 def parse_set(word: str) -> dict[str, Any]:
-    """Turn `engine.merge_ms=50` into a nested table; the value is TOML, or a string where that fails."""
+    """Turn `engine.merge_ms=50` into a nested table; the value is TOML, or a string where that fails.
+
+    A detector's name stands for its table: `iceberg.refills=4` is `detectors.iceberg.refills=4`.
+    """
     key, equals, value = word.partition("=")
     if not equals or not key.strip():
         raise BadInput("--set", word, "KEY=VALUE such as engine.merge_ms=50")
@@ -111,6 +127,8 @@ def parse_set(word: str) -> dict[str, Any]:
     table: dict[str, Any] = {}
     inner = table
     *parents, leaf = key.strip().split(".", 1) if key.startswith("keys.") else key.strip().split(".")
+    if len(parents) == 1 and parents[0] in detectors.names():
+        parents = [DETECTORS, *parents]
     for name in parents:
         inner[name] = {}
         inner = inner[name]
@@ -121,6 +139,7 @@ def parse_set(word: str) -> dict[str, Any]:
 def check(table: Mapping[str, Any], place: str) -> Config:
     """Turn a table into a Config; raise BadInput naming place, key and the nearest known key."""
     _refuse_unknown(table, Config, "", place)
+    _refuse_unknown_detectors(table.get(DETECTORS), place)
     try:
         return msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
@@ -137,12 +156,73 @@ def _refuse_unknown(table: Mapping[str, Any], kind: type[msgspec.Struct], prefix
     known = {f.name: f.type for f in msgspec.structs.fields(kind)}
     for name, value in table.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+            near = difflib.get_close_matches(name, [*known, *(detectors.names() if kind is Config else ())], 1)
             options = ", ".join(known)
             raise BadInput(f"{place}: key", prefix + name, f"{prefix + near[0]!r}?" if near else f"one of {options}")
         section = known[name]
         if isinstance(section, type) and issubclass(section, msgspec.Struct) and isinstance(value, Mapping):
             _refuse_unknown(value, section, f"{prefix}{name}.", place)
+
+
+def _refuse_unknown_detectors(table: object, place: str) -> None:
+    if not isinstance(table, Mapping):
+        return
+    silent = table.get(OFF, [])
+    named = [(f"{DETECTORS}.{name}", name) for name in table if name != OFF]
+    if isinstance(silent, list):
+        named += [(f"{DETECTORS}.{OFF}: {name}", str(name)) for name in silent]
+    else:
+        raise BadInput(f"{place}: {DETECTORS}.{OFF}", silent, 'a list such as ["pulled"]')
+    known = detectors.names()
+    for shown, name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise BadInput(f"{place}: detector", shown, f"{near[0]!r}?" if near else "one of " + ", ".join(known))
+        if shown == f"{DETECTORS}.{name}" and not isinstance(table[name], Mapping):
+            raise BadInput(f"{place}: {shown}", table[name], "a table of thresholds")
+
+
+def thresholds(loaded: Loaded, *, silent: bool = False) -> dict[str, Thresholds]:
+    """The thresholds of every detector that is not off, or of all; imports the detectors.
+
+    Raises BadInput naming the file, the key, its bounds, and the nearest known key.
+    """
+    off = set(loaded.config.detectors.get(OFF, []))
+    out: dict[str, Thresholds] = {}
+    for name, detector in detectors.load().items():
+        if name in off and not silent:
+            continue
+        kind, said = detector.thresholds, loaded.config.detectors.get(name, {})
+        assert isinstance(said, dict), name
+        for key, value in said.items():
+            place = f"{_origin(loaded, f'{DETECTORS}.{name}.{key}')}: {DETECTORS}.{name}"
+            if key not in kind.__struct_fields__:
+                near = difflib.get_close_matches(key, kind.__struct_fields__, 1)
+                wanted = f"{near[0]!r}?" if near else "one of " + ", ".join(kind.__struct_fields__)
+                raise BadInput(f"{place}: key", key, wanted)
+            try:
+                msgspec.convert({key: value}, kind)
+            except msgspec.ValidationError as error:
+                expected = _PLACE.sub("", str(error)).removeprefix("Expected ")
+                bounds = bounds_of(threshold_schema(kind, key))
+                raise BadInput(f"{place}.{key}", str(value), f"{expected} ({bounds})" if bounds else expected) from None
+        out[name] = msgspec.convert(said, kind)
+    return out
+
+
+def _origin(loaded: Loaded, key: str) -> str:
+    return next((place for said, place in loaded.origin.items() if f"{said}.".startswith(f"{key}.")), "settings")
+
+
+def threshold_schema(kind: type[Thresholds], key: str) -> dict[str, Any]:
+    """The JSON schema of one threshold: description, bounds, and where its default comes from."""
+    properties: dict[str, Any] = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    return dict(properties[key])
+
+
+def bounds_of(schema: Mapping[str, Any]) -> str:
+    """The bounds in a schema, in words; empty where there are none."""
+    return ", ".join(f"{word} {schema[k]}" for k, word in _BOUNDS if k in schema)
 
 
 def _value(table: Mapping[str, Any], key: str) -> object:
@@ -170,8 +250,11 @@ def _leaves(table: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def rows(loaded: Loaded) -> list[tuple[str, object, str]]:
-    """Every value as (dotted key, value, where it came from)."""
+    """Every value as (dotted key, value, where it came from); imports the detectors, for their thresholds."""
     plain = msgspec.to_builtins(loaded.config)
+    plain[DETECTORS] = {OFF: loaded.config.detectors.get(OFF, [])} | {
+        name: msgspec.to_builtins(one) for name, one in sorted(thresholds(loaded, silent=True).items())
+    }
     return [(key, _raw(plain, key), loaded.origin.get(key, "default")) for key in _leaves(plain)]
 
 
@@ -190,6 +273,15 @@ def description(key: str) -> str:
     """What a key means and what it may be, from its struct; '' for keys a person names."""
     schema: dict[str, Any] = {}
     kind: Any = Config
+    if key == f"{DETECTORS}.{OFF}":
+        return "Names of detectors that are silent."
+    if key.startswith(f"{DETECTORS}."):
+        name, _, leaf = key.removeprefix(f"{DETECTORS}.").partition(".")
+        found = detectors.load().get(name)
+        if found is None or leaf not in found.thresholds.__struct_fields__:
+            return ""
+        schema = threshold_schema(found.thresholds, leaf)
+        return f"{schema['description']} ({bounds_of(schema)}) Default from: {schema['source']}."
     for name in key.split("."):
         fields = (
             {f.name: f for f in msgspec.structs.fields(kind)}
@@ -200,5 +292,16 @@ def description(key: str) -> str:
             return ""
         kind = fields[name].type
         schema = msgspec.json.schema(kind) if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)) else {}
-    bounds = [f"{word} {schema[k]}" for k, word in (("minimum", "at least"), ("maximum", "at most")) if k in schema]
-    return " ".join([schema.get("description", ""), f"({', '.join(bounds)})" if bounds else ""]).strip()
+    bounds = bounds_of(schema)
+    return " ".join([schema.get("description", ""), f"({bounds})" if bounds else ""]).strip()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file, the detectors' tables included; imports the detectors."""
+    tables = [(name, one.thresholds, one.thresholds()) for name, one in sorted(detectors.load().items())]
+    joined = msgspec.defstruct(
+        "Detectors", [(OFF, list[str], msgspec.field(default_factory=list)), *tables], forbid_unknown_fields=True
+    )
+    (whole, of_detectors), parts = msgspec.json.schema_components([Config, joined], ref_template="#/$defs/{name}")
+    parts["Config"]["properties"][DETECTORS] = {**of_detectors, "default": {}}
+    return {**whole, "$defs": parts}

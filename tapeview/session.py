@@ -159,6 +159,20 @@ class Session:
                 return True
         return False
 
+    def save(self) -> list[bytes]:
+        """Write the state of all engines and detectors; `restore` gives it back."""
+        return [engine.save() for engine in self.engines] + [watch.save() for watch in self.watches]
+
+    def restore(self, blobs: list[bytes], seq: int, recv_ns: int) -> None:
+        """Take up what `save` wrote after a row, under the same settings and thresholds; BadInput otherwise."""
+        self.engines = [
+            type(engine).load(engine.instrument, engine.settings, blob)
+            for engine, blob in zip(self.engines, blobs[: len(self.engines)], strict=True)
+        ]
+        for watch, blob in zip(self.watches, blobs[len(self.engines) :], strict=True):
+            watch.restore(blob)
+        self.seq, self.recv_ns = seq, recv_ns
+
     def digest(self) -> str:
         """A digest of the engines' state, equal whenever the same rows were applied, however they were cut."""
         if len(self.engines) == 1:

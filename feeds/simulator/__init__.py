@@ -1,13 +1,29 @@
-"""A market that can be had anywhere: seeded, deterministic, matched by price and time, in two profiles.
+"""Markets that can be had anywhere: seeded, deterministic, matched by price and time.
 
-`mes` is order by order, like a Micro E-mini future; `perp` is a crypto perpetual as Binance USD-M would send it.
-The same address gives the same rows on every machine: all draws are integers from raw PCG64 words. A shorter
-session is the beginning of a longer one.
+Two profiles tell a story: `mes` is order by order, like a Micro E-mini future; `perp` is a crypto perpetual as Binance
+USD-M would send it. In four others (`feeds.simulator.markets`) events are planted, and the truth about each of them
+is written down, so that detectors can be scored. The same address gives the same rows on every machine: all draws are
+integers. A shorter story is the beginning of a longer one.
 """
 
 from __future__ import annotations
 
-from feeds.simulator.recorder import write_recording
-from feeds.simulator.source import Simulator, open_simulator
+from feeds.simulator.planted import Planted, Wish, open_simulator, parse_wish
+from feeds.simulator.recorder import write_planted, write_recording
+from feeds.simulator.seeds import seeds_of, set_of
+from feeds.simulator.source import Simulator
+from feeds.simulator.tape import Tape, generate
 
-__all__ = ["Simulator", "open_simulator", "write_recording"]
+__all__ = [
+    "Planted",
+    "Simulator",
+    "Tape",
+    "Wish",
+    "generate",
+    "open_simulator",
+    "parse_wish",
+    "seeds_of",
+    "set_of",
+    "write_planted",
+    "write_recording",
+]

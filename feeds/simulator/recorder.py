@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from feeds.errors import BadInput
+from feeds.simulator.planted import Planted, Wish
 from feeds.simulator.source import Simulator, check_order
+from feeds.simulator.tape import Tape
 
+TRUTH: Final = "truth.parquet"
+"""The truth of a planted session, in its recording's folder."""
 COMMAND: Final = "python -m feeds.simulator"
 LICENCE: Final = "MIT"
 FRAMES_LEVEL: Final = 15
@@ -50,3 +54,28 @@ def write_recording(path: Path | str, profile: str, seed: int, minutes: str | in
     if frames.trouble is not None:
         raise BadInput(str(folder), frames.trouble.reason, "a disk that takes the recording")
     derive_events(folder)
+
+
+def write_planted(path: Path | str, wish: Wish) -> Tape:
+    """Write a planted session as a recording with `truth.parquet` in it; give the session.
+
+    Raises BadInput for a folder in the way.
+    """
+    from feeds.recording import RecordingWriter
+
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(str(folder), None, "a folder that is not there yet, or an empty one")
+    source = Planted(wish.check())
+    tape = source.tape
+    with RecordingWriter(
+        folder, source.info, source.instruments, origin=wish.address, licence=LICENCE, level=EVENTS_LEVEL
+    ) as out:
+        for rows in source.batches():
+            out.write(rows)
+        out.close(source.checks)
+    try:
+        tape.truth.write_parquet(folder / TRUTH)
+    except OSError as error:
+        raise BadInput(str(folder / TRUTH), error.strerror, "a disk that takes the truth") from error
+    return tape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -13,9 +13,10 @@ from feeds.clock import Clock
 from feeds.errors import BadInput
 from feeds.events import LAST, EventBuffer, Events
 from feeds.instruments import Instrument, parse_decimal
+from feeds.simulator.arrival import Arrival
 from feeds.simulator.binance_wire import BinanceWire, Frame
-from feeds.simulator.draws import CELLS, UNIT, BlockDraws, exponential
 from feeds.simulator.flow import Flow
+from feeds.simulator.markets import MARKETS
 from feeds.simulator.profiles import PROFILES, Profile
 from feeds.source import Checks, OpenOptions, Source, SourceInfo
 
@@ -23,8 +24,6 @@ PREFIX: Final = "simulator:"
 MOST_MINUTES: Final = 10_000_000
 _STEP_NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60_000_000_000
-_LATENCY_NS: Final = 180_000
-_JITTER_NS: Final = 60_000
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +48,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return mantissa * _MINUTE_NS // int(10**decimals)
 
 
-def parse_order(address: str) -> Order:
-    """Read `simulator:seed=7,minutes=30,profile=mes`; raise BadInput naming the key that was probably meant."""
+def read_address(address: str, known: Sequence[str]) -> dict[str, str]:
+    """Read `simulator:KEY=VALUE,…` with known keys; raise BadInput naming the key that was probably meant."""
     if not address.startswith(PREFIX):
         raise BadInput("simulator", address, "an address such as simulator:seed=7,minutes=30,profile=mes")
     said: dict[str, str] = {}
-    known = Order.__struct_fields__
     for piece in filter(None, address.removeprefix(PREFIX).split(",")):
         key, equals, value = piece.partition("=")
         key, value = key.strip(), value.strip()
@@ -66,16 +64,22 @@ def parse_order(address: str) -> Order:
         if key in said:
             raise BadInput(f"simulator: {key}", piece, "each key once")
         said[key] = value
+    return said
+
+
+def parse_order(address: str) -> Order:
+    """Read `simulator:seed=7,minutes=30,profile=mes`; raise BadInput naming the key that was probably meant."""
+    said = read_address(address, Order.__struct_fields__)
     return check_order(said.get("profile", "mes"), said.get("seed", "1"), said.get("minutes", "30"))
 
 
 def check_order(profile: str, seed: str, minutes: str) -> Order:
     """Check what is to be simulated, as text; raise BadInput where it cannot be."""
     if profile not in PROFILES:
-        near = difflib.get_close_matches(profile, PROFILES, 1, 0.4)
-        raise BadInput("simulator: profile", profile, f"{near[0]!r}?" if near else "one of " + ", ".join(PROFILES))
-    if not (seed.isascii() and seed.isdigit() and len(seed) <= 18):
-        raise BadInput("simulator: seed", seed, "a whole number of at most 18 digits")
+        names = [*PROFILES, *MARKETS]
+        near = difflib.get_close_matches(profile, names, 1, 0.4)
+        raise BadInput("simulator: profile", profile, f"{near[0]!r}?" if near else "one of " + ", ".join(names))
+    check_seed(seed)
     if minutes != "endless":
         try:
             mantissa, decimals = parse_decimal(minutes)
@@ -84,6 +88,13 @@ def check_order(profile: str, seed: str, minutes: str) -> Order:
         if not (0 < mantissa <= MOST_MINUTES * 10**decimals and mantissa * _MINUTE_NS >= 10**decimals):
             raise BadInput("simulator: minutes", minutes, f"a number above 0 up to {MOST_MINUTES}, or 'endless'")
     return Order(profile=profile, seed=int(seed), minutes=minutes)
+
+
+def check_seed(seed: str) -> int:
+    """Read a seed; raise BadInput for what is none."""
+    if not (seed.isascii() and seed.isdigit() and len(seed) <= 18):
+        raise BadInput("simulator: seed", seed, "a whole number of at most 18 digits")
+    return int(seed)
 
 
 class Simulator(Source):
@@ -133,7 +144,7 @@ class Simulator(Source):
 
     def _order_rows(self) -> Iterator[Events]:
         flow = Flow(self.profile, self.order.seed)
-        arrival = _Arrival(self.order.seed)
+        arrival = Arrival(self.order.seed)
         now, end = self.profile.start_ns, self.end_ns
         yield arrival.stamp(flow.market.snapshot())
         while end is None or now < end:
@@ -164,35 +175,10 @@ class Simulator(Source):
             yield out.take()
 
 
-class _Arrival:
-    """Receive times of an order feed: one latency a message, never going backwards."""
-
-    def __init__(self, seed: int) -> None:
-        self._draws = BlockDraws(seed, 9)
-        self._jitter = np.array(exponential()[:CELLS], dtype=np.int64) * _JITTER_NS // (UNIT * 1000) * 1000
-        self._last_ns = 0
-
-    def stamp(self, rows: Events) -> Events:
-        """Set recv_ns of whole messages."""
-        ends = (rows["marks"] & LAST) != 0
-        message = np.cumsum(ends) - ends
-        jitter = self._jitter[(self._draws.words(int(ends.sum())) & np.uint64(CELLS - 1)).astype(np.int64)]
-        recv = rows["exch_ns"] + _LATENCY_NS + jitter[message]
-        recv[0] = max(int(recv[0]), self._last_ns)
-        rows["recv_ns"] = np.maximum.accumulate(recv)
-        self._last_ns = int(rows["recv_ns"][-1])
-        return rows
-
-
-def open_simulator(address: str, options: OpenOptions) -> Simulator:
-    """Open `simulator:seed=7,minutes=30,profile=mes`; raise BadInput for what it does not know.
-
-    Keys: `seed` (1 where none is given), `minutes` (30; decimals are taken, 'endless' has no end), `profile`
-    ('mes', order by order, or 'perp', as Binance USD-M frames).
-    """
+def refuse_options(options: OpenOptions) -> None:
+    """Raise BadInput for what a person says about a simulated source that it says itself."""
     if options.format not in (None, "simulator"):
         raise BadInput("--format", options.format, "'simulator' for this address")
     for name in ("tick", "lot", "symbol", "venue"):
         if getattr(options, name) is not None:
             raise BadInput(f"--{name}", getattr(options, name), "nothing: the simulator states it itself")
-    return Simulator(parse_order(address), options.clip)

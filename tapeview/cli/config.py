@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(path)
     elif args.what == "check":
-        config.load([Path(args.name)])
+        config.thresholds(config.load([Path(args.name)]), silent=True)
         common.emit({"ok": True, "file": args.name}) if args.json else print(f"{args.name}: fine")
     elif args.what == "schema":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(config.Config))).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(config.schema())).decode() + "\n")
     else:
         _show(args)
     return 0

@@ -26,6 +26,13 @@ def fields(lives: int) -> tuple[tuple[Any, ...], ...]:
 
 
 @part
+def finish(m: Any, k: int, now_ns: int, cool_ns: int) -> None:
+    """End an active life for a reason of its own; the caller tells of it."""
+    m.c_phase[k] = COOLING
+    m.c_cool_ns[k] = now_ns + cool_ns
+
+
+@part
 def step(
     m: Any, k: int, now_ns: int, value: float, arm: float, on: float, off: float, hold_ns: int, off_ns: int,
     cool_ns: int, grade: int,
@@ -71,13 +78,6 @@ def step(
                 return CLEAR
     m.c_phase[k] = phase
     return NOTHING
-
-
-@part
-def finish(m: Any, k: int, now_ns: int, cool_ns: int) -> None:
-    """End an active life for a reason of its own; the caller tells of it."""
-    m.c_phase[k] = COOLING
-    m.c_cool_ns[k] = now_ns + cool_ns
 
 
 @part

@@ -21,7 +21,7 @@ class LargePrintThresholds(Thresholds, frozen=True, kw_only=True):
     quantile: Annotated[float, bound(0.9, 0.99999, "Share of recent aggressor orders that are smaller.", "J")] = 0.9995
     min_orders: Annotated[int, bound(10, 10_000, "Orders seen before any is called large.", "J")] = 2000
     join_ms: Annotated[int, bound(0, 1000, "Longest pause between prints of one order, in ms.", "J")] = 1
-    sweep_levels: Annotated[int, bound(2, 100, "Least prices an order trades at to be a sweep.", "J")] = 3
+    sweep_levels: Annotated[int, bound(2, 100, "Least prices an order trades at to be a sweep.", "J")] = 4
     sweep_quantile: Annotated[
         float, bound(0.0, 0.99999, "Share of recent orders that a sweep is larger than.", "J")
     ] = 0.95
@@ -121,7 +121,7 @@ def words(found: Found) -> str:
 
 
 _CROWD: Final = "[ b100:500 b99:500 a101:90 a102:90 a103:90 a104:500 ] " + "~20 +101:1 ~20 -100:2 b100:498 " * 260
-_SOON: Final = {"quantile": 0.995, "sweep_quantile": 0.95, "min_orders": 500}
+_SOON: Final = {"quantile": 0.995, "sweep_levels": 3, "sweep_quantile": 0.95, "min_orders": 500}
 DETECTOR = Detector(
     title="Large print",
     rule=(

@@ -16,6 +16,11 @@ from feeds.events import (
     CANCEL,
     CLEAR,
     CLOCK,
+    F_BORROW_FEE,
+    F_FUNDING_RATE,
+    F_LIQUIDATION,
+    F_OPEN_INTEREST,
+    FACT,
     FILL,
     GAP,
     LAST,
@@ -55,6 +60,23 @@ def test_a_word_is_one_message_of_one_row(word: str, fields: dict[str, int]) -> 
     assert {name: int(row[name]) for name in fields} == fields
     assert int(row["marks"]) == LAST
     assert int(row["recv_ns"]) == int(row["exch_ns"]) == script.START_NS
+
+
+SLOW = [
+    ("$borrow_fee:0.44", {"aux": F_BORROW_FEE, "lots": 440_000_000, "ref": script.START_NS}),
+    ("$borrow_fee:0.44@5", {"aux": F_BORROW_FEE, "ref": script.START_NS - 5 * 86_400_000_000_000}),
+    ("$funding_rate:-0.0001", {"aux": F_FUNDING_RATE, "lots": -100_000}),
+    ("$open_interest:700", {"aux": F_OPEN_INTEREST, "lots": 700}),
+    ("$+101:2", {"aux": F_LIQUIDATION, "side": 1, "tick": 101, "lots": 2}),
+    ("$-101:2", {"aux": F_LIQUIDATION, "side": -1, "tick": 101, "lots": 2}),
+]
+
+
+@pytest.mark.parametrize(("word", "fields"), SLOW)
+def test_a_slow_input_is_a_message_of_one_row(word: str, fields: dict[str, int]) -> None:
+    (row,) = script.events(word)
+    assert {name: int(row[name]) for name in fields} == fields
+    assert (int(row["kind"]), int(row["marks"]), int(row["recv_ns"])) == (FACT, LAST, script.START_NS)
 
 
 def test_words_joined_are_one_message() -> None:
@@ -111,6 +133,11 @@ REFUSED = [
     "~x",
     "~99999999999999999999",
     "b١:1",
+    "$nothing:1",
+    "$borrow_fee:",
+    "$borrow_fee:0.1234567891",
+    "$open_interest:0.5",
+    "$101:2",
     "&",
 ]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -9,6 +13,10 @@ from hypothesis import strategies as st
 
 from feeds.errors import BadInput
 from tapeview import config
+from tapeview.cli.entry import main
+from tapeview.detectors import load
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def write(path, text):
@@ -103,3 +111,94 @@ def test_the_schema_can_be_written():
 def test_the_user_file_can_be_named_by_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("TAPEVIEW_CONFIG", str(tmp_path / "x.toml"))
     assert config.user_file() == tmp_path / "x.toml"
+
+
+# -- detectors ------------------------------------------------------------------------------------
+
+
+def test_thresholds_are_the_defaults_of_every_detector():
+    assert config.thresholds(config.load([])) == {name: one.thresholds() for name, one in load().items()}
+
+
+def test_thresholds_come_from_tables_and_from_set_words_long_and_short(tmp_path):
+    path = write(tmp_path / "d.toml", "[detectors.squeeze]\nrvol = 4.5\nhold_s = 20\n[detectors.large_print]\n")
+    loaded = config.load([path], ["detectors.squeeze.signs=5", "squeeze.hold_s=30", "large_print.quantile=0.99"])
+    found = config.thresholds(loaded)
+    assert found["squeeze"] == load()["squeeze"].thresholds(rvol=4.5, hold_s=30, signs=5)
+    assert found["large_print"] == load()["large_print"].thresholds(quantile=0.99)
+    rows = {key: (value, origin) for key, value, origin in config.rows(loaded)}
+    assert rows["detectors.squeeze.rvol"] == (4.5, str(path))
+    assert rows["detectors.squeeze.hold_s"] == (30, "--set")
+    assert rows["detectors.squeeze.ret_z"] == (3.0, "default")
+
+
+def test_a_detector_that_is_off_has_no_thresholds_but_its_values_are_still_checked(tmp_path):
+    path = write(tmp_path / "d.toml", '[detectors]\noff = ["squeeze"]\n')
+    loaded = config.load([path])
+    assert set(config.thresholds(loaded)) == set(load()) - {"squeeze"}
+    assert set(config.thresholds(loaded, silent=True)) == set(load())
+    assert {key: value for key, value, _ in config.rows(loaded)}["detectors.off"] == ["squeeze"]
+    with pytest.raises(BadInput, match="rvol"):
+        config.thresholds(config.load([path], ["squeeze.rvol=0"]), silent=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[detectors.sqeeze]\n", ["detectors.sqeeze", "'squeeze'?"]),
+        ("[detectors.nothing_like_it]\n", ["nothing_like_it", "one of", "squeeze"]),
+        ('[detectors]\noff = ["sqeeze"]\n', ["detectors.off", "sqeeze", "'squeeze'?"]),
+        ('[detectors]\noff = "squeeze"\n', ["detectors.off", "squeeze", "a list"]),
+        ("[detectors]\noff = [3]\n", ["detectors.off", "3"]),
+        ("[detectors]\nsqueeze = 3\n", ["detectors.squeeze", "3", "table"]),
+        ("detectors = 3\n", ["detectors", "3"]),
+        ("[detectors.squeeze]\nrvoll = 3\n", ["detectors.squeeze", "rvoll", "'rvol'?"]),
+        ("[detectors.squeeze]\nqqqq = 3\n", ["detectors.squeeze", "qqqq", "one of window_s"]),
+        ("[detectors.squeeze]\nrvol = 51\n", ["detectors.squeeze.rvol", "51", "at least 1", "at most 50"]),
+        ("[detectors.squeeze]\nrvol = 'much'\n", ["detectors.squeeze.rvol", "much", "float"]),
+        ("[detectors.squeeze]\nsigns = 4.5\n", ["detectors.squeeze.signs", "4.5", "int"]),
+        ("[detectors.squeeze.rvol]\nx = 1\n", ["detectors.squeeze", "rvol", "float"]),
+    ],
+)
+def test_a_wrong_threshold_is_refused_with_file_key_bounds_and_the_nearest(tmp_path, capsys, text, parts):
+    path = write(tmp_path / "c.toml", text)
+    with pytest.raises(BadInput) as caught:
+        config.thresholds(config.load([path]))
+    assert main(["config", "check", str(path)]) == 2
+    said = capsys.readouterr().err
+    for part in [str(path), *parts]:
+        assert part in str(caught.value)
+        assert part in said
+
+
+def test_a_wrong_word_for_a_detector_is_refused_as_such():
+    with pytest.raises(BadInput, match=r"--set: detectors.squeeze: got 'rvoll'|--set: detectors.squeeze: key"):
+        config.thresholds(config.load([], ["squeeze.rvoll=3"]))
+    with pytest.raises(BadInput, match="'squeeze'"):
+        config.load([], ["sqeeze.rvol=3"])
+
+
+def test_what_a_threshold_means_can_be_asked(capsys):
+    assert main(["config", "explain", "detectors.squeeze.rvol"]) == 0
+    said = capsys.readouterr().out
+    assert "detectors.squeeze.rvol = 3.0" in said
+    assert "Volume of the window" in said
+    assert "at least 1, at most 50" in said
+
+
+def test_the_schema_knows_every_threshold_and_its_bounds():
+    whole = config.schema()
+    tables = whole["$defs"]["Config"]["properties"]["detectors"]
+    tables = whole["$defs"][tables["$ref"].rpartition("/")[2]] if "$ref" in tables else tables
+    assert set(tables["properties"]) == {"off", *load()}
+    rvol = whole["$defs"]["SqueezeThresholds"]["properties"]["rvol"]
+    assert (rvol["minimum"], rvol["maximum"]) == (1, 50)
+
+
+def test_settings_are_read_without_any_detector():
+    code = (
+        "from tapeview import config; config.load([], ['squeeze.rvol=4', 'detectors.off=[\"squeeze\"]']); import sys; "
+        "print(*(m for m in sys.modules if m.startswith('tapeview.detectors.')), 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["False"]

@@ -1,0 +1,495 @@
+"""Ignition: a price that was tightly held for twenty minutes leaves its range on a surge of volume.
+
+The range is measured against what a random walk of the same volatility would have covered. A break is told once it
+has held outside, and told again when it fails, reverses or runs its course.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Final
+
+import numpy as np
+
+from feeds.events import CLOCK, F_NEWS, FACT, NONE, S_LIVE
+from tapeview.alert import CLEARED, CONFIRMED
+from tapeview.detectors import _estimate, _flow
+from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
+from tapeview.detectors._estimate import mean_add, root_mean, slide_add
+from tapeview.detectors._flow import (
+    SECOND_NS,
+    count_volume,
+    follow_median,
+    forget,
+    hear,
+    knows_days,
+    relative_volume,
+    settle,
+)
+from tapeview.detectors._walk import LADDER, walk
+from tapeview.engine._jit import kernel, part
+from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TOUCH, IS_TRADE
+
+
+class IgnitionThresholds(Thresholds, frozen=True, kw_only=True):
+    """What a range is, and what breaks it."""
+
+    bar_s: Annotated[int, bound(1, 60, "Length of a bar in s.", "S")] = 60
+    bars: Annotated[int, bound(5, 40, "Bars of the short range; the long one has three times as many.", "J")] = 20
+    compress: Annotated[
+        float, bound(0.05, 2, "Most width of a range, over 1.596 σ √bars: what a random walk covers.", "J")
+    ] = 0.60
+    touches: Annotated[int, bound(1, 5, "Bars that reach each edge, the first and last 3 bars apart.", "J")] = 2
+    min_ticks: Annotated[int, bound(1, 10_000, "Least width of a range in ticks.", "J")] = 6
+    margin: Annotated[float, bound(0, 1, "Width beyond an edge that is a break, at least one tick.", "J")] = 0.1
+    hold_s: Annotated[float, bound(0, 60, "Seconds outside before a break is looked at.", "J")] = 3.0
+    confirm_s: Annotated[float, bound(0, 600, "Seconds outside, or a bar's close, that confirm it.", "J")] = 30.0
+    rvol: Annotated[float, bound(0, 100, "Least volume of the last bar's length over the usual.", "J")] = 2.0
+    rvol_bars: Annotated[int, bound(1, 600, "Bars of volume known before any is compared.", "J")] = 5
+    rvol_keep: Annotated[float, bound(0, 100, "The same when it is confirmed.", "J")] = 1.5
+    buy_share: Annotated[float, bound(0.5, 1, "Least share of takers on its side.", "J")] = 0.6
+    ofi_z: Annotated[float, bound(0, 10, "Least order flow of 10 s, in its own standard deviations.", "J")] = 2.0
+    spread_most: Annotated[float, bound(1, 100, "Most median spreads at a break.", "J")] = 2.0
+    one_print: Annotated[float, bound(0, 1, "Most of that volume that may be one print.", "J")] = 0.5
+    fail_share: Annotated[float, bound(0, 2, "Width back inside that makes it failed.", "J")] = 0.25
+    fail_s: Annotated[int, bound(1, 3600, "Seconds in which it can fail or reverse.", "J")] = 300
+    retrace: Annotated[float, bound(0.1, 1, "Share of a large move given back that is a reversal.", "J")] = 0.7
+    large_sigma: Annotated[float, bound(0, 20, "σ of a bar from which a move is large.", "J")] = 3.0
+    done_widths: Annotated[float, bound(0.5, 20, "Widths beyond the edge at which it has run its course.", "J")] = 2.0
+    done_s: Annotated[int, bound(10, 7200, "Seconds after which it is over.", "J")] = 900
+    new_bars: Annotated[int, bound(0, 60, "New bars before a range can form again.", "J")] = 10
+    stop_atr: Annotated[float, bound(0.5, 10, "Stop idea: mean bar ranges from the best price.", "J")] = 2.5
+    news_s: Annotated[int, bound(0, 3600, "Seconds after news in which a break is called a news break.", "J")] = 300
+    naive: Annotated[int, bound(0, 1, "1: tell of every new high or low of `bars` bars instead.", "J")] = 0
+
+
+FLOW, VOLUME, SIGNED, LATE_VOLUME, LATE_SIGNED = range(5)
+_WINDOWS: Final = 5
+_FLOW_CELLS: Final = 100
+_MINUTE_CELLS: Final = 600
+_SHARE_CELLS: Final = 200
+BARS: Final = 128
+_SIGMA_BARS: Final = 120
+_ATR_BARS: Final = 14
+_FLOW_HALF_LIFE: Final = 1800.0
+_VOLUME_HALF_LIFE: Final = 60.0
+_WALK: Final = 1.5957691216057308
+IDLE, OUTSIDE, ACTIVE = range(3)
+IGNITION, NEWS = range(2)
+NO_REASON, FAILED, REVERSED, DONE, LOST = range(5)
+
+MEMORY: Final = np.dtype(
+    [
+        *_flow.fields(),
+        *_flow.curve_fields(),
+        *_estimate.fields(windows=_WINDOWS, means=1),
+        ("b_high", "i8", (BARS,)), ("b_low", "i8", (BARS,)), ("b_close", "i8", (BARS,)),
+        *((name, "i8") for name in (
+            "second", "spread16", "bar", "bars", "high", "low", "close", "fresh_from", "news_ns", "big", "big_ns",
+            "keys",
+        )),
+        ("sigma", "f8"), ("atr", "f8"), ("z", "f8"), ("rvol", "f8"), ("share", "f8"),
+        ("g_bars", "i8", (2,)), ("g_high", "i8", (2,)), ("g_low", "i8", (2,)), ("g_tight", "f8", (2,)),
+        *((name, "i8", (2,)) for name in (
+            "k_phase", "k_out_ns", "k_armed", "k_edge", "k_width", "k_bars", "k_best", "k_told_ns", "k_key", "k_grade",
+            "k_news",
+        )),
+        ("k_tight", "f8", (2,)),
+    ]
+)  # fmt: skip
+
+
+# -- bars and ranges ------------------------------------------------------------------------------
+
+
+@part
+def close_bars(m: Any, bar: int) -> None:
+    """End the bar that runs; bars without a price repeat the close, and too many of them start anew."""
+    quiet = bar - m.bar - 1
+    if m.bar == 0 or quiet > 5:
+        m.bars = 0
+        m.fresh_from = 0
+    else:
+        for n in range(1 + quiet):
+            at = m.bars % BARS
+            m.b_high[at] = m.high if n == 0 else m.close
+            m.b_low[at] = m.low if n == 0 else m.close
+            m.b_close[at] = m.close
+            m.bars += 1
+    m.bar = bar
+
+
+@part
+def measure_bars(m: Any) -> None:
+    """Standard deviation of a bar's change, and the mean true range, in half ticks."""
+    n = min(m.bars, _SIGMA_BARS)
+    total = 0.0
+    for back in range(1, n):
+        change = m.b_close[(m.bars - back) % BARS] - m.b_close[(m.bars - back - 1) % BARS]
+        total += change * change
+    m.sigma = math.sqrt(total / (n - 1)) if n > 1 else 0.0
+    n = min(m.bars - 1, _ATR_BARS)
+    reach = 0
+    for back in range(1, n + 1):
+        at = (m.bars - back) % BARS
+        before = m.b_close[(m.bars - back - 1) % BARS]
+        reach += max(m.b_high[at], before) - min(m.b_low[at], before)
+    m.atr = reach / n if n > 0 else 0.0
+
+
+@part
+def touched(m: Any, bars: int, level: float, side: int) -> int:
+    """How many bars reach a level, given times side; 0 unless the first and the last are 3 bars apart."""
+    count, first, last = 0, 0, 0
+    for back in range(1, bars + 1):
+        at = (m.bars - back) % BARS
+        reach = m.b_high[at] if side > 0 else -m.b_low[at]
+        if reach >= level:
+            count += 1
+            first = back
+            last = back if last == 0 else last
+    return count if first - last >= 3 or count == 1 else 0
+
+
+@part
+def find_range(m: Any, r: int, bars: int, limit: Any) -> None:
+    """Look whether the last bars are a range: tight, wide enough to matter, and reached at both edges."""
+    m.g_bars[r] = 0
+    if m.bars < bars or (m.fresh_from > 0 and m.bars - m.fresh_from < limit.new_bars):
+        return
+    high = m.b_high[(m.bars - 1) % BARS]
+    low = m.b_low[(m.bars - 1) % BARS]
+    for back in range(2, bars + 1):
+        high = max(high, m.b_high[(m.bars - back) % BARS])
+        low = min(low, m.b_low[(m.bars - back) % BARS])
+    width = high - low
+    walk = _WALK * m.sigma * math.sqrt(float(bars))
+    tight = width / walk if walk > 0.0 else 99.0
+    if limit.naive == 0:
+        if width < 2 * limit.min_ticks or tight > limit.compress:
+            return
+        near = 0.1 * width
+        if touched(m, bars, high - near, 1) < limit.touches or touched(m, bars, -(low + near), -1) < limit.touches:
+            return
+    m.g_bars[r], m.g_high[r], m.g_low[r], m.g_tight[r] = bars, high, low, tight
+
+
+# -- breaks ---------------------------------------------------------------------------------------
+
+
+@part
+def look_outside(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> None:
+    """See a break begin, or end before it was told."""
+    side = 1 - 2 * k
+    if m.k_phase[k] == OUTSIDE:
+        if (mid - m.k_edge[k]) * side <= 0:
+            m.k_phase[k] = IDLE
+        elif now_ns - m.k_out_ns[k] > limit.fail_s * SECOND_NS:
+            m.k_phase[k] = IDLE
+            m.g_bars[0] = m.g_bars[1] = 0
+        elif (mid - m.k_best[k]) * side > 0:
+            m.k_best[k] = mid
+        return
+    for r in range(2):
+        if m.g_bars[r] == 0 or m.k_phase[k] != IDLE:
+            continue
+        edge = m.g_high[r] if side > 0 else m.g_low[r]
+        width = m.g_high[r] - m.g_low[r]
+        margin = max(2.0, limit.margin * width) if limit.naive == 0 else 0.0
+        if (mid - edge) * side > margin:
+            m.k_phase[k], m.k_out_ns[k], m.k_armed[k], m.k_edge[k] = OUTSIDE, now_ns, 0, edge
+            m.k_width[k], m.k_bars[k], m.k_tight[k], m.k_best[k] = width, m.g_bars[r], m.g_tight[r], mid
+
+
+@part
+def surges(m: Any, side: int, limit: Any) -> int:
+    """Say whether volume, takers and order flow are with a break, at a spread as usual."""
+    if m.rvol < limit.rvol or m.z * side < limit.ofi_z:
+        return 0
+    share = m.share if side > 0 else 1.0 - m.share
+    if share < limit.buy_share or m.big > limit.one_print * m.w_sum[VOLUME]:
+        return 0
+    return 1 if (m.q_ask - m.q_bid) * 16 <= limit.spread_most * m.spread16 else 0
+
+
+@part
+def holds(m: Any, k: int, mid: int, now_ns: int, closed: int, limit: Any) -> int:
+    """Say whether a break is confirmed now."""
+    if m.k_phase[k] != OUTSIDE:
+        return 0
+    side = 1 - 2 * k
+    if limit.naive != 0:
+        return 1
+    away_ns = now_ns - m.k_out_ns[k]
+    if m.k_armed[k] == 0 and away_ns >= limit.hold_s * SECOND_NS and surges(m, side, limit) != 0:
+        m.k_armed[k] = 1
+    if m.k_armed[k] == 0 or (mid - m.k_edge[k]) * side <= max(2.0, limit.margin * m.k_width[k]):
+        return 0
+    return 1 if m.rvol >= limit.rvol_keep and (closed != 0 or away_ns >= limit.confirm_s * SECOND_NS) else 0
+
+
+@part
+def ended(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> int:
+    """The reason why a told break is over, 0 while it is not."""
+    side = 1 - 2 * k
+    if (mid - m.k_best[k]) * side > 0:
+        m.k_best[k] = mid
+    gone = (mid - m.k_edge[k]) * side
+    far = (m.k_best[k] - m.k_edge[k]) * side
+    if now_ns - m.k_out_ns[k] <= limit.fail_s * SECOND_NS:
+        large = far >= limit.large_sigma * m.sigma
+        if large and far - gone >= limit.retrace * far:
+            return REVERSED
+        if gone < -limit.fail_share * m.k_width[k]:
+            return FAILED
+    if gone >= limit.done_widths * m.k_width[k] or now_ns - m.k_told_ns[k] >= limit.done_s * SECOND_NS:
+        return DONE
+    return NO_REASON
+
+
+@part
+def clip(value: float) -> float:
+    """A value from 0 to 1."""
+    return max(0.0, min(1.0, value))
+
+
+@part
+def stop_idea(m: Any, k: int, limit: Any) -> int:
+    """A trailing stop as it would stand: so many mean ranges from the best price, at least a tick from the touch."""
+    side = 1 - 2 * k
+    away = limit.stop_atr * m.atr
+    if side > 0:
+        return min(math.floor((m.k_best[k] - away) * 0.5), m.q_bid - 1)
+    return max(-math.floor((-m.k_best[k] - away) * 0.5), m.q_ask + 1)
+
+
+@part
+def tell(m: Any, alert: Any, row: Any, i: int, k: int, phase: int, reason: int, limit: Any) -> None:
+    """Write one step of a break's story."""
+    side = 1 - 2 * k
+    now_ns = row.recv_ns
+    share = m.share if side > 0 else 1.0 - m.share
+    edge = m.k_edge[k] >> 1 if side > 0 else -(-m.k_edge[k] >> 1)
+    alert.seq, alert.recv_ns, alert.exch_ns, alert.row = row.seq, now_ns, NONE, i
+    alert.key, alert.side, alert.phase, alert.reason = m.k_key[k], side, phase, reason
+    alert.method = m.k_news[k]
+    alert.tick, alert.tick_to, alert.lots, alert.grade = edge, edge, m.w_sum[VOLUME], m.k_grade[k]
+    score = clip(m.rvol / 3.0) * clip(m.z * side / 3.0) * clip((0.6 - m.k_tight[k]) / 0.3) * clip(share)
+    alert.score = math.sqrt(math.sqrt(score))
+    alert.v0, alert.v1, alert.v2, alert.v3 = 0.5 * m.k_width[k], m.k_tight[k], m.rvol, share
+    alert.v4, alert.v5 = m.z, float(stop_idea(m, k, limit))
+    alert.v6, alert.v7 = m.k_bars[k] * limit.bar_s / 60.0, 0.5 * (m.k_best[k] - m.k_edge[k]) * side
+    alert.v8, alert.v9 = (now_ns - m.k_out_ns[k]) / 1e9, float(knows_days(m, now_ns))
+    alert.v10 = 0.5 * m.sigma
+
+
+# -- the kernel -----------------------------------------------------------------------------------
+
+
+@part
+def flush(m: Any, row: Any, limit: Any) -> None:
+    """Move the flow of the 100 ms that end here into the windows."""
+    now_ns = row.recv_ns
+    lots = m.a_buy + m.a_sell + m.a_none
+    signed = m.a_buy - m.a_sell
+    slide_add(m, FLOW, now_ns - 1, _FLOW_CELLS, m.a_ofi)
+    slide_add(m, VOLUME, now_ns - 1, min(_MINUTE_CELLS, 10 * limit.bar_s), lots)
+    slide_add(m, LATE_VOLUME, now_ns - 1, _SHARE_CELLS, m.a_buy + m.a_sell)
+    slide_add(m, LATE_SIGNED, now_ns - 1, _SHARE_CELLS, signed)
+    count_volume(m, now_ns, lots, limit.bar_s * SECOND_NS, _VOLUME_HALF_LIFE)
+    if m.a_most >= m.big or now_ns - m.big_ns >= min(60, limit.bar_s) * SECOND_NS:
+        m.big = m.a_most
+        m.big_ns = now_ns
+    m.a_ofi = 0
+    m.a_buy = 0
+    m.a_sell = 0
+    m.a_none = 0
+    m.a_most = 0
+
+
+@part
+def measure(m: Any, now_ns: int, limit: Any) -> None:
+    """Volume, takers and order flow as they are."""
+    m.rvol = relative_volume(m, now_ns, m.w_sum[VOLUME], limit.rvol_bars)
+    known = m.w_sum[LATE_VOLUME]
+    m.share = 0.5 + 0.5 * m.w_sum[LATE_SIGNED] / known if known > 0 else 0.5
+    m.z = root_mean(m, 0, float(m.w_sum[FLOW]))
+    second = now_ns // SECOND_NS
+    if second != m.second:
+        m.second = second
+        mean_add(m, 0, float(m.w_sum[FLOW]), _FLOW_HALF_LIFE)
+        m.spread16 = follow_median(m.spread16, m.q_ask - m.q_bid)
+
+
+@part
+def count_bar(m: Any, mid: int, now_ns: int, limit: Any) -> int:
+    """Take a mid price into its bar; give whether the bar before has just closed."""
+    bar = (now_ns - 1) // (limit.bar_s * SECOND_NS)
+    closed = 0
+    if bar != m.bar:
+        close_bars(m, bar)
+        closed = 1
+        m.high = m.low = mid
+        if m.bars > 1:
+            measure_bars(m)
+    m.high = max(m.high, mid)
+    m.low = min(m.low, mid)
+    m.close = mid
+    return closed
+
+
+@part
+def find_ranges(m: Any, limit: Any) -> None:
+    """Once a bar, unless a break is on: see what ranges there are."""
+    find_range(m, 0, limit.bars, limit)
+    if limit.naive == 0:
+        find_range(m, 1, 3 * limit.bars, limit)
+
+
+@kernel
+def watch(
+    events: Any, frame: Any, rows: Any, context: Any, board: Any, limits: Any, memory: Any, out: Any
+) -> int:  # fmt: skip
+    """Collect flow row by row; ten times a second look at the price and its range."""
+    m, limit = memory[0], limits[0]
+    n = 0
+    for at in range(len(rows)):
+        i = rows[at]
+        row = frame[i]
+        kind = row.kind
+        if m.n_open != 0 and row.recv_ns != m.n_ns:
+            settle(m)
+        if kind == FACT:
+            if events[i].aux == F_NEWS:
+                m.news_ns = row.recv_ns
+            continue
+        if kind != CLOCK or row.epoch != m.q_epoch or row.state != S_LIVE:
+            hear(m, row)
+        if m.q_lost != 0:
+            m.q_lost = 0
+            forget(m, _WINDOWS, _MINUTE_CELLS)
+            m.g_bars[0] = m.g_bars[1] = 0
+            for k in range(2):
+                if m.k_phase[k] == ACTIVE:
+                    tell(m, out[n], row, i, k, CLEARED, LOST, limit)
+                    n += 1
+                m.k_phase[k] = IDLE
+        if kind != CLOCK:
+            continue
+        flush(m, row, limit)
+        if row.state != S_LIVE or row.warm == 0 or m.q_known == 0 or m.q_ask <= m.q_bid:
+            continue
+        now_ns = row.recv_ns
+        mid = m.q_bid + m.q_ask
+        measure(m, now_ns, limit)
+        closed = count_bar(m, mid, now_ns, limit)
+        for k in range(2):
+            if m.k_phase[k] == ACTIVE:
+                reason = ended(m, k, mid, now_ns, limit)
+                if reason != NO_REASON:
+                    tell(m, out[n], row, i, k, CLEARED, reason, limit)
+                    n += 1
+                    m.k_phase[k] = IDLE
+                    m.fresh_from = m.bars
+                    m.g_bars[0] = m.g_bars[1] = 0
+                continue
+            look_outside(m, k, mid, now_ns, limit)
+            if holds(m, k, mid, now_ns, closed, limit) != 0:
+                m.keys += 1
+                m.k_key[k], m.k_phase[k], m.k_told_ns[k] = m.keys, ACTIVE, now_ns
+                m.k_grade[k] = 3 if m.rvol >= 2.5 * limit.rvol else (2 if m.rvol >= 1.5 * limit.rvol else 1)
+                news = m.news_ns > 0 and m.k_out_ns[k] - m.news_ns <= limit.news_s * SECOND_NS
+                m.k_news[k] = NEWS if news else IGNITION
+                m.g_bars[0] = m.g_bars[1] = 0
+                m.fresh_from = m.bars
+                tell(m, out[n], row, i, k, CONFIRMED, NO_REASON, limit)
+                n += 1
+        if closed != 0 and m.k_phase[0] == IDLE and m.k_phase[1] == IDLE:
+            find_ranges(m, limit)
+    return n
+
+
+def words(found: Found) -> str:
+    """Say what broke, on what, and where a trailing stop would stand."""
+    e = found.evidence
+    arrow = "▲" if found.side > 0 else "▼"
+    edge = found.price(found.tick)
+    if found.phase == "cleared":
+        far, after = f"{e['beyond']:.0f}t beyond", f"after {e['seconds']:.0f}s"
+        if found.reason == "reversed":
+            return f"IGNITION-REVERSAL {arrow} (after the fact) · {far} {edge}, given back {after}"
+        if found.reason == "failed":
+            return f"FAILED BREAK {arrow} · back inside {edge} {after} · {far} at most"
+        return f"IGNITION {arrow} {found.reason} · {far} {edge} at most {after}"
+    name = "NEWS BREAK" if found.method == "news" else "IGNITION"
+    star = "" if e["rvol_days"] else "*"
+    share = e["share"]
+    whose = "buys" if found.side > 0 else "sells"
+    long = f"{e['minutes']:.0f}m" if e["minutes"] >= 1 else f"{60 * e['minutes']:.0f}s"
+    tight = f" (c{e['tightness']:.2f})".replace("c0.", "c.")
+    flow = f"RVOL{star} {e['rvol']:.1f} {whose} {share:.0%} z {abs(e['ofi_z']):.1f}"
+    stop = found.price(int(e["stop"]))
+    text = f"{name} {arrow} {long} {e['width']:.0f}t{tight} broke {edge} · {flow} · stop {stop}"
+    return text if len(text) <= 78 else f"{name} {arrow} {long} {e['width']:.0f}t broke {edge} · {flow} · stop {stop}"
+
+
+_FAST: Final = {"bar_s": 1, "hold_s": 0.3, "confirm_s": 1.0, "fail_s": 6, "done_s": 20, "news_s": 30}
+
+
+_RANGE: Final = LADDER + walk("uuuu" + ("d" * 8 + "u" * 8) * 6, 104)
+_BREAK: Final = walk("uuu+u+u+", 108, 9, 130)
+_LOW: Final = walk("d" * 8, 108)
+DETECTOR = Detector(
+    title="Ignition",
+    rule=(
+        "A range is the mid price of `bars` bars (or three times as many) no wider than `compress` of what a random "
+        "walk covers, reached at both edges. A break is the mid beyond an edge by `margin` of the width, with volume, "
+        "takers and order flow on its side at a usual spread; told when it has held for `confirm_s` or a bar has "
+        "closed outside. It fails when it is back inside, is reversed when most of a large move is given back, and is "
+        "done after `done_widths` or `done_s`."
+    ),
+    thresholds=IgnitionThresholds,
+    memory=MEMORY,
+    reads=IS_TOUCH | IS_TRADE | IS_EVENT | IS_FACT,
+    kernel=watch,
+    words=words,
+    methods=("ignition", "news"),
+    reasons=("", "failed", "reversed", "done", "book lost"),
+    evidence=(
+        "width", "tightness", "rvol", "share", "ofi_z", "stop", "minutes", "beyond", "seconds", "rvol_days", "sigma",
+    ),
+    cases=(
+        Case(
+            "a tight range breaks upwards on a surge and runs its course",
+            _RANGE + _BREAK + walk("+u+u+u+u+uu+uuuu+uuu", 113, 6, 200) + "~1000 b126:21",
+            ("IGNITION ▲ 20s 8t", "IGNITION ▲ done"),
+            _FAST,
+        ),
+        Case(
+            "a break that falls back into the range",
+            _RANGE + _BREAK + walk("u+++++", 113, 5, 250) + walk("d" * 10, 114, 5, 150),
+            ("IGNITION ▲ 20s 8t", "FAILED BREAK ▲"),
+            _FAST | {"large_sigma": 5},
+        ),
+        Case(
+            "a large move that is given back",
+            _RANGE + _BREAK + walk("uu+u+u+", 113, 7, 250) + walk("d" * 8, 117, 5, 150),
+            ("IGNITION ▲ 20s 8t", "IGNITION-REVERSAL ▲"),
+            _FAST | {"large_sigma": 2},
+        ),
+        Case(
+            "downwards, and nothing more comes of it",
+            _RANGE + _LOW + walk("ddd-d-d-", 100, 9, 130) + walk("---", 95, 5, 300) + "~3000 b95:19 " * 7,
+            ("IGNITION ▼ 20s 8t", "IGNITION ▼ done"),
+            _FAST,
+        ),
+        Case("out of the range, but on no more volume than before", _RANGE + walk("u" * 10, 108, 1, 270), (), _FAST),
+        Case("volume inside the range", _RANGE + walk("+-" * 10, 108, 9, 130), (), _FAST),
+        Case("one block is no surge", _RANGE + walk("uuu", 108, 1, 130) + walk("+", 111, 90, 130)
+             + walk("uuu", 111, 1, 270), (), _FAST),
+        Case("no range: the price had been walking all along",
+             LADDER + walk("uduuuduududuuud" * 6, 104, 1, 300)
+             + walk("uuu+u+u+uuu", 122, 9, 130), (), _FAST),
+    ),
+    baselines={"20-bar high": {"naive": 1, "new_bars": 5}},
+)  # fmt: skip
