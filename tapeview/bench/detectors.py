@@ -57,7 +57,6 @@ class Task:
     anywhere: bool = False
     """Whether the price does not matter."""
     conflate_ms: int = 100
-    baseline: str = ""
     seeds: int = 12
     """Tapes when nothing else is asked for."""
     steps: str = ""
@@ -76,7 +75,7 @@ def _told(label: Any) -> bool:
 
 def _synthetic(name: str, plant: str, least: float) -> Task:
     return Task(
-        name, "iceberg", ("synthetic",), (plant,), "B", 20, {"f1": least}, _told, baseline="refill-3x",
+        name, "iceberg", ("synthetic",), (plant,), "B", 20, {"f1": least}, _told,
         steps="refill_ns",
     )  # fmt: skip
 
@@ -88,7 +87,7 @@ TASKS: tuple[Task, ...] = (
     ),
     Task(
         "native iceberg, levels by match event", "iceberg", ("atomic",), ("native",), "B", 20,
-        {"f1": 0.97, "delay steps": 2}, _told, baseline="refill-3x", steps="refill_ns",
+        {"f1": 0.97, "delay steps": 2}, _told, steps="refill_ns",
     ),
     _synthetic("synthetic iceberg, 50 ms", "synthetic:delay=50:jitter=0", 0.88),
     _synthetic("synthetic iceberg, 150 ms", "synthetic:delay=150:jitter=0", 0.80),
@@ -96,35 +95,35 @@ TASKS: tuple[Task, ...] = (
     _synthetic("synthetic iceberg, 20 % jitter", "synthetic:delay=50:jitter=20", 0.60),
     Task(
         "iceberg-like, levels every 100 ms", "iceberg", ("async",), ("iceberg",), "C", 20, {"f1": 0.50}, _told,
-        baseline="refill-3x", steps="refill_ns",
+        steps="refill_ns",
     ),
-    Task("iceberg: nothing there, order ids", "iceberg", (), (), "A", 30, {"false/h": 2}, baseline="refill-3x"),
-    Task("iceberg: nothing there, levels", "iceberg", (), (), "B", 30, {"false/h": 2}, baseline="refill-3x"),
-    Task("iceberg: nothing there, 100 ms", "iceberg", (), (), "C", 30, {"false/h": 2}, baseline="refill-3x"),
+    Task("iceberg: nothing there, order ids", "iceberg", (), (), "A", 30, {"false/h": 2}),
+    Task("iceberg: nothing there, levels", "iceberg", (), (), "B", 30, {"false/h": 2}),
+    Task("iceberg: nothing there, 100 ms", "iceberg", (), (), "C", 30, {"false/h": 2}),
     Task(
         "absorption", "absorption", (), ("absorber",), "A", 30, {"f1": 0.75},
-        lambda label: label.type == "absorber" and label.params.get("evident", True), slack=2, baseline="volume-3s",
+        lambda label: label.type == "absorber" and label.params.get("evident", True), slack=2,
     ),
     Task(
         "hidden seller or buyer", "hidden_seller", (), ("hidden_seller",), "A", 60, {"f1": 0.70},
-        lambda label: label.type == "hidden_seller" and label.outcome == "held", slack=2, baseline="big-print",
+        lambda label: label.type == "hidden_seller" and label.outcome == "held", slack=2,
     ),
     Task(
         "squeeze, with fuel", "squeeze", ("squeeze",), ("squeeze:fuel=yes",), "B", 60,
-        {"precision": 0.80, "recall": 0.90}, _of("squeeze", "fuel"), anywhere=True, baseline="return-3s",
+        {"precision": 0.80, "recall": 0.90}, _of("squeeze", "fuel"), anywhere=True,
     ),
     Task(
         "called squeeze without fuel", "squeeze", ("squeeze",), ("squeeze:fuel=no",), "B", 60, {"recall": 0.10},
-        _of("squeeze", "no fuel"), anywhere=True, baseline="return-3s", least_is_best=("recall",),
+        _of("squeeze", "no fuel"), anywhere=True, least_is_best=("recall",),
     ),
     Task(
         "ignition", "ignition", (), ("ignition",), "A", 90, {"precision": 0.70, "recall": 0.80},
-        lambda label: label.type == "ignition" and label.outcome != "not out", anywhere=True, baseline="20-bar-break",
+        lambda label: label.type == "ignition" and label.outcome != "not out", anywhere=True,
         seeds=8,
     ),
     Task(
         "pulled liquidity", "pulled", (), ("pulled",), "A", 40, {"precision": 0.80, "recall": 0.70},
-        _of("pulled", "pattern"), slack=10, baseline="10x-median",
+        _of("pulled", "pattern"), slack=10,
     ),
 )  # fmt: skip
 TASKS += tuple(
@@ -196,8 +195,8 @@ def run_tape(number: int, seed: int, only: bool, overrides: Mapping[str, float] 
     times = made.events["recv_ns"]
     hours = float(times[-1] - times[0]) / 3.6e12
     rules: dict[str, dict[str, float]] = {"ours": dict(overrides or {})}
-    if task.baseline in detector.baselines and not only:
-        rules[task.baseline] = dict(detector.baselines[task.baseline])
+    if not only:
+        rules |= {rule: dict(values) for rule, values in detector.baselines.items()}
     out = {}
     for rule, values in rules.items():
         picks = {other: known[other].thresholds() for other in detector.after}
