@@ -1,0 +1,229 @@
+"""Replenishing prices of feeds that tell prints and depth apart: a sequential test on episodes.
+
+A print belongs to the first update of depth whose venue time is not before its own. An update is judged only once
+`late_ms` have passed, so that prints which come after their depth count like any other. What traded at a price between
+two updates and the change of its level make an episode. Its two parts, whether at least half came back and how much,
+are weighed against what prices without a story do.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from feeds.events import NONE
+from tapeview.detectors._estimate import mean_add
+from tapeview.detectors._iceberg_memory import (
+    ASYNC,
+    BUCKETS,
+    LEVELS,
+    MESSAGE_KEYS,
+    QUEUE,
+    RESERVOIR,
+    RING,
+    SECOND_NS,
+    UPDATES,
+    find_level,
+    next_random,
+    octave,
+    open_story,
+    refill_story,
+    take_level,
+)
+from tapeview.engine._jit import part
+
+
+@part
+def queue_print(m: Any, row: Any, slot: int, exch_ns: int) -> None:
+    """Keep a print until its depth is judged."""
+    if m.q_n >= QUEUE:
+        return
+    n = m.q_n
+    m.q_exch_ns[n] = exch_ns if exch_ns != NONE else row.recv_ns
+    m.q_recv_ns[n] = row.recv_ns
+    m.q_side[n], m.q_tick[n], m.q_lots[n] = m.lv_side[slot], m.lv_tick[slot], row.lots
+    m.q_n = n + 1
+
+
+@part
+def depth_row(m: Any, row: Any, orders: int) -> None:
+    """Keep a changed level of the update that is being told."""
+    if m.update_open == 0:
+        m.update_open = 1
+        m.u_number += 1
+        m.u_first = m.r_n
+    n = m.r_n % RING
+    m.r_n += 1
+    m.r_side[n], m.r_tick[n], m.r_was[n], m.r_now[n] = row.side, row.tick, row.was, row.now
+    m.r_update[n], m.r_orders[n] = m.u_number, orders
+
+
+@part
+def depth_end(m: Any, recv_ns: int, exch_ns: int, late_ns: int) -> None:
+    """An update of depth is complete: it is judged when its late prints must have come."""
+    m.update_open = 0
+    time = exch_ns if exch_ns != NONE else recv_ns
+    if m.last_update_ns != NONE and time > m.last_update_ns:
+        gap = time - m.last_update_ns
+        m.gap_ns = gap if m.gap_ns == 0 else m.gap_ns + (gap - m.gap_ns) // 16
+    m.last_update_ns = time
+    n = m.u_n
+    m.u_exch_ns[n], m.u_due_ns[n], m.u_row[n], m.u_which[n] = time, recv_ns + late_ns, m.u_first, m.u_number
+    m.u_n = n + 1
+
+
+@part
+def two_sided(m: Any, limit: Any, slot: int, now_ns: int) -> int:
+    """Say whether the other side near a price has half as high a score: market makers, or a price pinned between."""
+    tick, side = m.lv_tick[slot], m.lv_side[slot]
+    for n in range(LEVELS):
+        if (
+            m.lv_side[n] == -side
+            and abs(m.lv_tick[n] - tick) <= limit.pair_ticks
+            and m.lv_episode_ns[n] != NONE
+            and now_ns - m.lv_episode_ns[n] <= limit.idle_clear_s * SECOND_NS
+            and 2.0 * m.lv_score[n] > m.lv_score[slot]
+        ):
+            return 1
+    return 0
+
+
+@part
+def episode(
+    m: Any, board: Any, limit: Any, row: Any, slot: int, traded: int, was: int, after: int, orders: int
+) -> None:
+    """One step of the test: so much traded at a price while its level went from `was` to `after`."""
+    if was <= 0:
+        return
+    back = traded - (was - after)
+    if limit.null_seed != 0:
+        which = min(octave(traded), BUCKETS - 1)
+        held = m.rv_n[which]
+        at = held if held < RESERVOIR else next_random(m) % RESERVOIR
+        at += which * RESERVOIR
+        old_back, old_after = m.rv_left[at], m.rv_after[at]
+        m.rv_left[at], m.rv_after[at] = back, after
+        if held < RESERVOIR:
+            m.rv_n[which] = held + 1
+            return
+        back, after = old_back, old_after
+    refilled = 1 if 2 * back >= traded and after > 0 else 0
+    s = m.lv_story[slot] - 1
+    now_ns = row.recv_ns
+    if m.lv_episode_ns[slot] != NONE and now_ns - m.lv_episode_ns[slot] > limit.idle_clear_s * SECOND_NS:
+        m.lv_score[slot], m.lv_episodes[slot], m.lv_refilled[slot], m.lv_detect[slot] = 0.0, 0, 0, 0.0
+        m.lv_replaced[slot] = 0
+    m.lv_episode_ns[slot] = now_ns
+    known = m.e_n[0] >= limit.min_known
+    p0 = min(max(m.e_mean[0], 0.05), 0.8)
+    square = max(m.e_var[1] + m.e_mean[1] * m.e_mean[1], 1.0)
+    if s < 0:
+        wide = 3.0 * math.sqrt(square)
+        left = float(back)
+        if known:
+            left = min(max(left, -wide), wide)
+        mean_add(m, 0, float(refilled), limit.half_life)
+        mean_add(m, 1, left, limit.half_life)
+    if not known:
+        return
+    p1 = limit.p1
+    step = math.log(p1 / p0) if refilled != 0 else math.log((1.0 - p1) / (1.0 - p0))
+    more = 0.5 * (traded / square) * (back - 0.5 * traded)
+    score = m.lv_score[slot] + step + min(max(more, -limit.clip), limit.clip)
+    if orders > 0 and m.lv_orders[slot] > 0 and refilled != 0:
+        if orders <= m.lv_orders[slot]:
+            score += limit.same_orders
+        elif orders >= m.lv_orders[slot] + 2:
+            score -= limit.more_orders
+    if orders > 0:
+        m.lv_orders[slot] = orders
+    m.lv_score[slot] = max(score, 0.0)
+    m.lv_episodes[slot] += 1
+    m.lv_refilled[slot] += refilled
+    m.lv_detect[slot] += traded * traded / square
+    m.lv_replaced[slot] += max(back, 0)
+    if s >= 0:
+        m.st_episodes[s], m.st_refilled[s] = m.st_episodes[s] + 1, m.st_refilled[s] + refilled
+        m.st_detect[s], m.st_queue[s] = m.lv_detect[slot], after
+        if refilled != 0:
+            refill_story(m, s, after, max(back, 0), now_ns, m.lv_score[slot])
+    elif (
+        m.lv_score[slot] >= limit.async_score
+        and m.lv_episodes[slot] >= limit.min_episodes
+        and row.warm != 0
+        and limit.rule == 0
+        and (m.lv_cool_ns[slot] == NONE or now_ns >= m.lv_cool_ns[slot])
+        and two_sided(m, limit, slot, now_ns) == 0
+    ):
+        open_story(
+            m, board, slot, ASYNC, row.seq, now_ns, after, m.lv_refilled[slot], m.lv_replaced[slot],
+            m.lv_volume[slot], m.lv_score[slot], after,
+        )  # fmt: skip
+
+
+@part
+def judge(m: Any, board: Any, limit: Any, row: Any, until_ns: int, first: int, update: int) -> None:
+    """Sum the prints that belong to an update by price, and judge each price's episode."""
+    hold_ns = max(limit.hold_ms * 1_000_000, m.gap_ns * 5 // 2)
+    kept, touched = 0, 0
+    for n in range(m.q_n):
+        if m.q_exch_ns[n] > until_ns:
+            m.q_exch_ns[kept], m.q_side[kept], m.q_tick[kept] = m.q_exch_ns[n], m.q_side[n], m.q_tick[n]
+            m.q_lots[kept], m.q_recv_ns[kept] = m.q_lots[n], m.q_recv_ns[n]
+            kept += 1
+            continue
+        slot = find_level(m, m.q_side[n], m.q_tick[n])
+        if slot < 0 or until_ns - m.q_exch_ns[n] > hold_ns:
+            continue
+        if m.lv_message[slot] != update:
+            if touched >= MESSAGE_KEYS:
+                continue
+            m.lv_message[slot], m.lv_traded[slot] = update, 0
+            m.tm_slot[touched] = slot
+            touched += 1
+        m.lv_traded[slot] += m.q_lots[n]
+    m.q_n = kept
+    for n in range(touched):
+        slot = m.tm_slot[n]
+        side, tick = m.lv_side[slot], m.lv_tick[slot]
+        was, after, orders = -1, m.lv_now[slot], 0
+        for k in range(max(first, m.r_n - RING), m.r_n):
+            at = k % RING
+            if m.r_tick[at] != tick or m.r_side[at] != side:
+                continue
+            if m.r_update[at] == update:
+                was = m.r_was[at] if was < 0 else was
+                after = m.r_now[at]
+                orders = m.r_orders[at]
+            else:
+                after = m.r_was[at] if was < 0 else after
+                break
+        was = after if was < 0 else was
+        episode(m, board, limit, row, slot, m.lv_traded[slot], was, after, orders)
+
+
+@part
+def judge_due(m: Any, board: Any, limit: Any, row: Any) -> None:
+    """Judge the updates whose time has come, in order."""
+    done = 0
+    while done < m.u_n and (m.u_due_ns[done] <= row.recv_ns or m.u_n - done >= UPDATES):
+        judge(m, board, limit, row, m.u_exch_ns[done], m.u_row[done], m.u_which[done])
+        done += 1
+    if done > 0:
+        for n in range(done, m.u_n):
+            k = n - done
+            m.u_exch_ns[k], m.u_due_ns[k], m.u_row[k] = m.u_exch_ns[n], m.u_due_ns[n], m.u_row[n]
+            m.u_which[k] = m.u_which[n]
+        m.u_n -= done
+
+
+@part
+def level_for(m: Any, row: Any) -> int:
+    """Give the slot of a price that trades, with what it displays."""
+    side = -row.side
+    slot = find_level(m, side, row.tick)
+    if slot < 0:
+        slot = take_level(m, side, row.tick, row.recv_ns)
+        if slot >= 0:
+            m.lv_now[slot] = row.was
+    return slot
