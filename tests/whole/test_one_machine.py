@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,38 @@ def test_a_converted_capture_gives_the_state_of_the_capture(data, tmp_path, name
     direct = played(Session(source), source.batches())
     copy = open_source(tmp_path / "copy")
     assert played(Session(copy), copy.batches()) == direct
+
+
+@pytest.mark.parametrize("folder", BUNDLED, ids=lambda p: p.name)
+def test_detectors_find_the_same_however_the_session_is_cut_or_entered(folder):
+    from tapeview.watch import default_thresholds
+
+    thresholds = default_thresholds()
+    rows = np.concatenate(list(open_source(folder).batches()))
+
+    def heard(cuts):
+        with Session(open_source(folder), None, thresholds) as session:
+            told, digests = [], []
+            for begin, end in itertools.pairwise(cuts):
+                told += [f.alert for f in session.play(rows[begin:end])]
+                digests.append(session.watch_digest())
+            return told, digests[-1]
+
+    n = len(rows)
+    whole, digest = heard([0, n])
+    chance = np.random.default_rng(7)
+    cuts = sorted({0, n, *chance.integers(0, n, 40).tolist()})
+    assert heard(cuts) == (whole, digest)
+    # A session saved half way and taken up by another goes on as if nothing had been.
+    with (
+        Session(open_source(folder), None, thresholds) as first,
+        Session(open_source(folder), None, thresholds) as then,
+    ):
+        told = [f.alert for f in first.play(rows[: n // 2])]
+        for old, new in zip(first.watches, then.watches, strict=True):
+            new.restore(old.save())
+        then.engines = [
+            type(engine).load(engine.instrument, engine.settings, engine.save()) for engine in first.engines
+        ]
+        told += [f.alert for f in then.play(rows[n // 2 :])]
+        assert (told, then.watch_digest()) == (whole, digest)
