@@ -39,7 +39,10 @@ _parts: set[Callable[..., Any]] = set()
 _tables: dict[Callable[..., Any], tuple[str, np.dtype[Any]]] = {}
 _warmers: list[Callable[[Callable[..., Any]], None]] = []
 _warmed: list[Callable[[Callable[..., Any]], None]] = []
+_made: dict[Callable[..., Any], Any] = {}
+"""Every twin there is, most of them not compiled yet."""
 _twins: dict[Callable[..., Any], Any] = {}
+"""Twins that are compiled, which `call` runs."""
 _failure: str = ""
 _lock: Final = threading.Lock()
 
@@ -229,35 +232,42 @@ def _mark(function: Callable[..., Any]) -> str:
     return "complete" if module.startswith("tapeview.engine.") else f"complete-{module.rpartition('.')[2]}"
 
 
-def warm(progress: Callable[[str], None] | None = None) -> bool:
-    """Compile every kernel, or load it from the cache, before returning; give whether kernels now run compiled.
+def warm(progress: Callable[[str], None] | None = None, only: Callable[..., Any] | None = None) -> bool:
+    """Compile every kernel (or those of one warmer), or load it from the cache; give whether kernels now run compiled.
 
-    Takes some 15 s the first time on a machine and a few tenths of a second after. Does nothing under TAPEVIEW_JIT=0.
+    The first time on a machine takes some 15 s for the engine and 80 s for the detectors, after that a few tenths of
+    a second. The engine runs compiled as soon as it can. Does nothing under TAPEVIEW_JIT=0.
     """
     global _failure
     if not wanted():
         return False
     with _lock:
-        todo = [function for function in _warmers if function not in _warmed]
+        wanted_ones = _warmers if only is None else [only]
+        todo = [function for function in wanted_ones if function not in _warmed]
         if _twins and not todo:
             return True
         try:
             if progress is not None:
                 progress("preparing kernels")
-            twins = _make_twins()
+            _made.update(_make_twins())
+            folder = cache_folder()
             for function in todo:
                 if progress is not None:
                     progress(f"compiling {function.__module__.rpartition('.')[2]}")
-                function(lambda kernel, *args: twins[kernel](*args))
-            folder = cache_folder()
-            if folder.is_dir():
-                for function in _warmers:
+                ran: dict[Callable[..., Any], Any] = {}
+
+                def run(kernel: Callable[..., Any], *args: Any, ran: dict[Callable[..., Any], Any] = ran) -> Any:
+                    ran[kernel] = _made[kernel]
+                    return ran[kernel](*args)
+
+                function(run)
+                if folder.is_dir():
                     (folder / _mark(function)).touch()
+                _warmed.append(function)
+                _twins.update(ran)
         except Exception as error:
             _failure = f"kernels could not be compiled, plain Python goes on: {type(error).__name__}: {error}"
             raise
-        _warmed.extend(todo)
-        _twins.update(twins)
     return True
 
 
@@ -277,7 +287,7 @@ def _make_twins() -> dict[Callable[..., Any], Any]:
         "error_model": "numpy",
         "boundscheck": os.environ.get("TAPEVIEW_BOUNDSCHECK") == "1",
     }
-    twins = dict(_twins) or _bit_twins(numba, options)
+    twins = dict(_made) or _bit_twins(numba, options)
     twins |= {function: made for function, made in _table_twins(numba).items() if function not in twins}
     for function in _kernels:
         if function in twins:
@@ -317,9 +327,10 @@ def _background(on_ready: Callable[[bool], None] | None) -> None:
     done = False
     try:
         if wanted():
-            if not cached():
-                _compile_in_child()
-            done = warm()
+            for function in tuple(_warmers):
+                if not (cache_folder() / _mark(function)).exists():
+                    _compile_in_child(function.__module__)
+                done = warm(only=function)
             _forget_unused()
     except Exception as error:
         _failure = _failure or f"kernels could not be compiled, plain Python goes on: {error}"
@@ -337,9 +348,8 @@ def _forget_unused() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _compile_in_child() -> None:
-    modules = ", ".join(sorted({"tapeview.engine", *(function.__module__ for function in _warmers)}))
-    code = f"import os, {modules}\nif hasattr(os, 'nice'): os.nice(10)\ntapeview.engine.warm()"
+def _compile_in_child(module: str) -> None:
+    code = f"import os, tapeview.engine, {module}\nif hasattr(os, 'nice'): os.nice(10)\ntapeview.engine.warm()"
     path = [str(Path(__file__).parents[2]), *(part for part in sys.path if part)]
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -359,17 +369,17 @@ def _compile_in_child() -> None:
 
 
 def twin(function: Callable[..., Any]) -> Any:
-    """Give the compiled twin of a kernel (a numba dispatcher), for looking into what was compiled."""
-    return _twins[function]
+    """Give the twin of a kernel (a numba dispatcher), for looking into what was compiled."""
+    return _made[function]
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
     """Run a kernel: compiled where the twins are there, else as plain Python on the same arrays."""
     compiled = _twins.get(function)
     if compiled is not None:
-        if function in _parts:
-            raise TypeError(f"{function.__name__} is a part of kernels and not run by itself")
         return compiled(*args)
+    if _twins and function in _parts:
+        raise TypeError(f"{function.__name__} is a part of kernels and not run by itself")
     return call_plain(function, *args)
 
 

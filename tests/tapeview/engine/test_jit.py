@@ -275,3 +275,16 @@ def test_bits_of_words_are_the_same_compiled_and_plain(word, place):
     if word:
         assert twins[_jit.low_bit](word64) == _jit.low_bit(word)
         assert twins[_jit.high_bit](word64) == _jit.high_bit(word)
+
+
+def test_every_kernel_is_compiled_by_some_warmer_and_the_engines_run_first():
+    code = """
+import tapeview.watch
+from tapeview.engine import _jit, engine
+ran = []
+for warmer in _jit._warmers:
+    warmer(lambda kernel, *args: ran.append(kernel))
+left = [k.__name__ for k in _jit._kernels if k not in ran and k not in _jit._parts]
+print(left, _jit._warmers[0] is engine._warm)
+"""
+    assert python(code, TAPEVIEW_JIT="0") == "[] True"
