@@ -66,14 +66,15 @@ class Clock:
         steps = np.flatnonzero(np.diff(reached, prepend=before))
         self.boundary = int(reached[-1])
         if len(steps):
-            parts: list[Events] = []
-            at, last = 0, before
-            for step in steps.tolist():
-                now = int(reached[step])
-                parts += [rows[at:step], clock_rows(boundaries(last, now))]
-                at, last = step, now
-            parts.append(rows[at:])
-            rows = np.concatenate(parts)
+            lasts = np.concatenate(([before], reached[steps[:-1]]))
+            spans = zip(lasts.tolist(), reached[steps].tolist(), strict=True)
+            numbers = np.concatenate([boundaries(last, now) for last, now in spans])
+            due = np.searchsorted(reached, numbers) + np.arange(len(numbers))
+            out = np.empty(len(rows) + len(numbers), EVENT)
+            kept = np.ones(len(out), dtype=bool)
+            kept[due] = False
+            out[due], out[kept] = clock_rows(numbers), rows
+            rows = out
         elif not rows.flags.writeable:
             rows = rows.copy()
         rows["seq"] = np.arange(self.next_seq, self.next_seq + len(rows))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import bisect
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tapeview.snapshot import AlertLine, AlertsPart, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tapeview.alert import Alert
     from tapeview.watch import Finding
 
 _Key = tuple[int, str, int]
+_BEGAN: Final = 256
+"""Beginnings handed out for marks on the tape, at most."""
 
 
 class AlertLog:
@@ -63,6 +66,16 @@ class AlertLog:
             _, detector, key = order[number]
             return tuple(self._stories[inst, detector, key])
 
+    def number(self, finding: Finding) -> int:
+        """The number of the story a finding belongs to; -1 where it is not of this log."""
+        alert = finding.alert
+        with self._lock:
+            story = self._stories.get((alert.inst, alert.detector, alert.key))
+            if not story:
+                return -1
+            name = (story[0].alert.seq, alert.detector, alert.key)
+            return bisect.bisect_left(self._order[alert.inst], name)
+
     def next_after(self, inst: int, seq: int, muted: frozenset[str] = frozenset()) -> Finding | None:
         """The beginning of the first story after a row."""
         return self._near(inst, seq, muted, forward=True)
@@ -90,7 +103,7 @@ class AlertLog:
         with self._lock:
             # Later lines of a story change what is shown as much as new stories do.
             told = bisect.bisect_right(self._lines.get(inst, []), seq)
-        asked = (inst, told, len(self._seen), window.alert_rows, window.alert_until, window.alert_muted)
+        asked = (inst, told, window.alert_rows, window.alert_until, window.alert_muted, window.tape_until)
         if self._made[0] != asked:
             self._made = (asked, self._part(inst, seq, window))
         return self._made[1]
@@ -98,6 +111,9 @@ class AlertLog:
     def _part(self, inst: int, seq: int, window: Window) -> AlertsPart:
         lines: list[AlertLine] = []
         active: list[tuple[int, int, int, int]] = []
+        began: list[tuple[int, int]] = []
+        newest: tuple[int, AlertLine] | None = None
+        standing: AlertLine | None = None
         total = newer = held = 0
         with self._lock:
             order = self._order.get(inst, [])
@@ -106,22 +122,45 @@ class AlertLog:
                 _, detector, key = order[number]
                 if detector in window.alert_muted:
                     continue
-                told = [f.alert for f in self._stories[inst, detector, key] if f.alert.seq <= seq]
-                first, last = told[0], told[-1]
+                story = self._stories[inst, detector, key]
+                first = story[0].alert
                 if first.held:
                     held += 1
                     continue
                 total += 1
-                if last.phase != "cleared" and first.lasts and first.tick is not None and first.side != 0:
-                    active.append((first.side, first.tick, first.tick_to or first.tick, last.grade))
-                if window.alert_until is not None and number > window.alert_until:
-                    newer += 1
-                elif len(lines) < window.alert_rows:
-                    lines.append(
-                        AlertLine(
-                            number, detector, first.method, first.seq, first.recv_ns, first.side, first.tick,
-                            first.tick_to, last.grade, last.score, last.confidence, last.tier, last.text, last.phase,
-                            last.reason, last.recv_ns,
-                        )
-                    )  # fmt: skip
-        return AlertsPart(tuple(lines), total, newer, held, tuple(sorted(window.alert_muted)), tuple(active))
+                told = len(story)
+                while story[told - 1].alert.seq > seq:
+                    told -= 1
+                last = story[told - 1].alert
+                over = last.phase == "cleared"
+                grown = story[told - 2].alert if over and told > 1 else last
+                listed = window.alert_until is None or number <= window.alert_until
+                newer += not listed
+                latest = newest is None or grown.seq > newest[0]
+                stands = standing is None and first.lasts and not over
+                if latest or stands or (listed and len(lines) < window.alert_rows):
+                    line = _line(number, first, grown, last)
+                    if latest:
+                        newest = (grown.seq, line)
+                    if stands:
+                        standing = line
+                    if listed and len(lines) < window.alert_rows:
+                        lines.append(line)
+                if first.lasts and not over and first.tick is not None and first.side != 0:
+                    to = first.tick_to if first.tick_to is not None else first.tick
+                    active.append((first.side, first.tick, to, last.grade))
+                if len(began) < _BEGAN and (window.tape_until is None or first.seq <= window.tape_until):
+                    began.append((first.seq, grown.grade))
+        return AlertsPart(
+            tuple(lines), total, newer, held, tuple(sorted(window.alert_muted)), tuple(active),
+            newest[1] if newest is not None else None, standing, tuple(began),
+        )  # fmt: skip
+
+
+def _line(number: int, first: Alert, grown: Alert, last: Alert) -> AlertLine:
+    # How grave and how sure it was is told by the newest line of its life; that it is over says nothing of that.
+    return AlertLine(
+        number, first.detector, first.method, first.seq, first.recv_ns, first.side, first.tick, first.tick_to,
+        grown.grade, grown.score, grown.confidence, grown.tier, last.text, last.phase, last.reason, last.recv_ns,
+        first.lasts,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,10 @@ from tapeview import format as write
 from tapeview.engine import Engine
 from tapeview.format import Scale
 from tapeview.snapshot import (
+    ROW_ALERT_ASK,
+    ROW_ALERT_BID,
+    ROW_ALERT_EXTREME,
+    ROW_ALERT_STRONG,
     ROW_BAND1,
     ROW_BAND2,
     ROW_BAND3,
@@ -60,7 +65,7 @@ def take(
         window=window,
         scale=scale,
         status=status,
-        ladder=ladder(engine, scale, window) if window.rows > 0 else None,
+        ladder=ladder(engine, scale, window, alerts.active if alerts is not None else ()) if window.rows > 0 else None,
         tape=tape(engine, window) if window.tape_rows > 0 else None,
         chart=chart(engine, scale, window) if window.chart_columns > 0 else None,
         meters=meters(engine) if window.meters else None,
@@ -68,8 +73,10 @@ def take(
     )
 
 
-def ladder(engine: Engine, scale: Scale, window: Window) -> LadderPart:
-    """The rows of the ladder, grouped: bids round down, asks up."""
+def ladder(
+    engine: Engine, scale: Scale, window: Window, active: Iterable[tuple[int, int, int, int]] = ()
+) -> LadderPart:
+    """The rows of the ladder, grouped: bids round down, asks up; `active` are alerts as an AlertsPart has them."""
     book, prints = engine.book, engine.tape
     n, group = window.rows, max(1, window.group)
     top = window.top if window.top is not None else _centre(engine, group) + n // 2
@@ -119,6 +126,8 @@ def ladder(engine: Engine, scale: Scale, window: Window) -> LadderPart:
         for k, bit in ((1, ROW_BAND1), (2, ROW_BAND2), (3, ROW_BAND3)):
             mark(round(value.vwap + k * value.sigma), bit)
             mark(round(value.vwap - k * value.sigma), bit)
+    for side, tick, tick_to, grade in active:
+        _mark_alert(marks, top, group, side, (tick, tick_to), grade)
     known_from, known_to = book.known
     # Above the best bid there is none, wherever the market has gone since the snapshot; asks likewise.
     if known_from is not None:
@@ -148,6 +157,17 @@ def ladder(engine: Engine, scale: Scale, window: Window) -> LadderPart:
         has_orders=bool(book.has_orders),
         **columns,
     )
+
+
+def _mark_alert(marks: Ints, top: int, group: int, side: int, zone: tuple[int, int], grade: int) -> None:
+    low, high = min(zone), max(zone)
+    if side < 0:
+        first, last = top - -(-high // group), top - -(-low // group)
+    else:
+        first, last = top - high // group, top - low // group
+    bits = ROW_ALERT_BID if side > 0 else ROW_ALERT_ASK
+    bits |= ROW_ALERT_EXTREME if grade > 2 else ROW_ALERT_STRONG if grade > 1 else 0
+    marks[max(0, first) : max(0, last + 1)] |= bits
 
 
 @lru_cache(maxsize=64)

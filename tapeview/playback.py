@@ -8,9 +8,10 @@ gives the very state that playing through would.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,20 +25,28 @@ from feeds.source import OpenOptions, open_source
 from tapeview import camera
 from tapeview.alertlog import AlertLog
 from tapeview.checkpoints import Checkpoints
-from tapeview.config import Config
+from tapeview.config import Config, Loaded
+from tapeview.config import thresholds as thresholds_of
 from tapeview.engine import EngineSettings, failure, ready, start_background, wanted
 from tapeview.library import Growing, as_recording
+from tapeview.scout import NEVER, Retuning, Scout
 from tapeview.session import Session, cut_at
 from tapeview.snapshot import Snapshot, StatusPart, Window
 from tapeview.times import parse_time, utc_offset_s
 
 if TYPE_CHECKING:
     from tapeview.detectors._declare import Thresholds
+    from tapeview.explanation import Explanation
+    from tapeview.watch import Finding
 
 __all__ = ["SPEEDS", "Playback", "open_playback", "parse_time"]
 
 SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 50.0, 100.0, 0.0)
 """Speeds the keys go through; 0 is as fast as possible."""
+LEAD_S: Final = 10.0
+"""Seconds before an alert at which it is replayed from."""
+_WATCHABLE: Final = 4.0
+"""The highest speed an alert is replayed at."""
 TIMELINE: Final = 200
 """Pieces of the volume-over-time profile."""
 _MAX_ROWS: Final = 40_000
@@ -57,18 +66,33 @@ class Lane:
     ) -> None:
         self.source = source
         self.session = Session(source, settings, thresholds)
-        self.log = AlertLog()
-        """What the detectors found as far as the session has been played, here or in the background."""
         self.player = Player(source)
         self.player.pause()
         self._scratch = tempfile.TemporaryDirectory(prefix="tapeview-", ignore_cleanup_errors=True)
-        self.checkpoints = Checkpoints(Path(self._scratch.name))
-        self.indexed_seq = -1
+        self._passes = 0
+        self.scout = self.fresh_scout(self.session.thresholds)
+        """The background pass under the thresholds in force."""
+        self.noted_seq = -1
         self.index_done = False
         self.volume: dict[int, int] = {}
         """Lots traded in each second of receive time, from the background pass, for the timeline."""
         self.partial_since_ns: int | None = None
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+
+    @property
+    def log(self) -> AlertLog:
+        """What the detectors found as far as the session has been played, here or in the background."""
+        return self.scout.log
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where the background pass has been."""
+        return self.scout.checkpoints
+
+    @property
+    def indexed_seq(self) -> int:
+        """The newest row of the background pass."""
+        return self.scout.seq if self.scout.seq >= 0 else self.noted_seq
 
     @property
     def recording(self) -> Recording | None:
@@ -82,30 +106,44 @@ class Lane:
         self._scratch.cleanup()
 
     # -- the background pass ------------------------------------------------------------------
+    def fresh_scout(self, thresholds: Mapping[str, Thresholds]) -> Scout:
+        """A pass under other thresholds that has not begun."""
+        self._passes += 1
+        folder = Path(self._scratch.name) / str(self._passes)
+        return Scout(self.source, self.session.settings, thresholds, folder)
+
     def index(self, stop: threading.Event, *, scouting: bool = True) -> None:
         """Play every part through engines of its own and leave checkpoints; for a thread.
 
         Without `scouting`, as where kernels are never compiled, only the volumes are counted.
         """
-        scout = Session(self.source, self.session.settings, self.session.thresholds)
+        if scouting:
+            scout = self.scout
+            done = scout.run(stop, seen=self._note)
+            if scout is self.scout:
+                self.index_done = done
+            return
         for batch in self.source.batches():
             if stop.is_set():
                 return
             self._note(batch)
-            self.indexed_seq = int(batch["seq"][-1])
-            if scouting:
-                self.log.add(scout.play(batch))
-                del batch  # else held while the state is saved and the next part read
-                self._keep(scout)
         self.index_done = True
 
-    def _keep(self, scout: Session) -> None:
-        assert scout.recv_ns is not None
-        blobs = [engine.save() for engine in scout.engines] + [watch.save() for watch in scout.watches]
-        with self._lock:
-            self.checkpoints.put(scout.seq, scout.recv_ns, blobs)
+    def adopt(self, scout: Scout, session: Session) -> None:
+        """Go on with a session's detectors, which are where this one is, and with the scout behind them."""
+        assert session.seq == self.session.seq
+        old = self.scout
+        self.session.thresholds, self.session.watches = session.thresholds, session.watches
+        self.scout, self.index_done = scout, False
+        shutil.rmtree(old.folder, ignore_errors=True)
 
     def _note(self, batch: Events) -> None:
+        with self._counting:
+            if int(batch["seq"][-1]) > self.noted_seq:
+                self._count(batch)
+                self.noted_seq = int(batch["seq"][-1])
+
+    def _count(self, batch: Events) -> None:
         prints = batch[batch["kind"] == TRADE]
         if len(prints):
             seconds, which = np.unique(prints["recv_ns"] // 1_000_000_000, return_inverse=True)
@@ -122,7 +160,7 @@ class Lane:
 
     def restore(self, *, recv_ns: int | None = None, seq: int | None = None) -> int:
         """Put engines back to the last checkpoint at or before a moment; give the next seq to play."""
-        with self._lock:
+        with self.scout.lock:
             place = self.checkpoints.best_before(seq=seq, recv_ns=recv_ns)
             blobs = self.checkpoints.load(place) if place is not None else []
         session = self.session
@@ -131,13 +169,7 @@ class Lane:
             session.watches = session.fresh_watches()
             session.seq, session.recv_ns = -1, None
             return 0
-        session.engines = [
-            type(engine).load(engine.instrument, engine.settings, blob)
-            for engine, blob in zip(session.engines, blobs[: len(session.engines)], strict=True)
-        ]
-        for watch, blob in zip(session.watches, blobs[len(session.engines) :], strict=True):
-            watch.restore(blob)
-        session.seq, session.recv_ns = place.seq, place.recv_ns
+        session.restore(blobs, place.seq, place.recv_ns)
         return place.seq + 1
 
     def go(self, *, recv_ns: int | None = None, seq: int | None = None) -> None:
@@ -167,13 +199,18 @@ class Lane:
         if recording is None or self.session.seq < 0:
             return -1
         ends: list[int] = []
+        newest: int | None = None
         number = recording.part_at(seq=self.session.seq)
         while number >= 0 and len(ends) < 2:
             rows = recording.read_part(number)[1]
-            rows = rows[(rows["seq"] <= self.session.seq) & (rows["marks"] & LAST != 0) & (rows["kind"] != CLOCK)]
-            ends = rows["seq"][-2:].tolist() + ends
+            rows = rows[(rows["seq"] <= self.session.seq) & (rows["kind"] != CLOCK)]
+            if newest is None and len(rows):
+                newest = int(rows["seq"][-1])
+            ends = rows["seq"][rows["marks"] & LAST != 0][-2:].tolist() + ends
             number -= 1
-        return ends[-2] if len(ends) > 1 else -1
+        # At a row inside a message, as an alert's may be, the newest end is that of the message before.
+        back = 2 if ends and ends[-1] == newest else 1
+        return ends[-back] if len(ends) >= back else -1
 
 
 class Playback:
@@ -228,20 +265,59 @@ class Playback:
 
     def start_index(self) -> None:
         """Begin the background pass, as soon as kernels are compiled."""
-        thread = threading.Thread(target=self._index, name="index", daemon=True)
+        thread = threading.Thread(target=self._index, args=(self._stop,), name="index", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _index(self) -> None:
-        while not ready() and wanted() and not failure():
-            if self._stop.wait(0.1):
-                return
+    def _index(self, stop: threading.Event) -> None:
+        if not _compiled(stop):
+            return
         for lane in self.lanes:
             try:
-                lane.index(self._stop, scouting=ready())
+                lane.index(stop, scouting=ready())
             except BadInput as error:
-                if not self._stop.is_set():
+                if not stop.is_set():
                     self.failure = str(error)
+
+    # -- thresholds ----------------------------------------------------------------------------
+    @property
+    def thresholds(self) -> Mapping[str, Thresholds]:
+        """The thresholds in force."""
+        return self.lanes[0].session.thresholds
+
+    def retune(self, thresholds: Mapping[str, Thresholds]) -> None:
+        """Run the detectors anew under other thresholds, from the start of the session to here.
+
+        Afterwards alerts are those of a session opened with these thresholds. Takes a while, and nobody else may
+        touch the player: `prepare` does the long part of it while the player goes on.
+        """
+        prepared = self.prepare(thresholds)
+        if prepared is not None:
+            self.adopt(prepared)
+
+    def prepare(
+        self,
+        thresholds: Mapping[str, Thresholds],
+        stop: threading.Event = NEVER,
+        told: Callable[[float], None] | None = None,
+    ) -> Retuning | None:
+        """Run other detectors to where the player is, beside it, telling the share done; None where stopped."""
+        if not _compiled(stop):
+            return None
+        retuning = Retuning([lane.fresh_scout(thresholds) for lane in self.lanes])
+        return retuning if retuning.approach(self._places_reached, stop, told) else None
+
+    def adopt(self, retuning: Retuning) -> None:
+        """Let prepared detectors take over, and the background pass go on with them."""
+        sessions = retuning.arrive(self._places_reached())
+        old, self._stop = self._stop, threading.Event()
+        old.set()
+        for lane, scout, session in zip(self.lanes, retuning.scouts, sessions, strict=True):
+            lane.adopt(scout, session)
+        self.start_index()
+
+    def _places_reached(self) -> list[int]:
+        return [lane.session.seq for lane in self.lanes]
 
     # -- the clock -----------------------------------------------------------------------------
     def tick(self, now_ns: int) -> bool:
@@ -361,6 +437,45 @@ class Playback:
         lane, k = self._places[self.index]
         lane.session.engines[k].drop_anchor(slot)
 
+    # -- alerts --------------------------------------------------------------------------------
+    def alert_beside(self, step: int, muted: frozenset[str] = frozenset()) -> int | None:
+        """The number of the next story of the instrument shown (1), or of the last one before here (-1)."""
+        lane, k = self._places[self.index]
+        near = lane.log.next_after if step > 0 else lane.log.last_before
+        found = near(k, lane.session.seq, muted)
+        return lane.log.number(found) if found is not None else None
+
+    def alert_story(self, number: int) -> tuple[Finding, ...]:
+        """All that is known of a story of the instrument shown, even of later than now; empty where there is none."""
+        lane, k = self._places[self.index]
+        return lane.log.story(k, number)
+
+    def go_to_alert(self, number: int) -> None:
+        """Go to the row at which a story began."""
+        story = self.alert_story(number)
+        if story:
+            self.lane.go(seq=story[0].alert.seq)
+            self._catch_up()
+            self._rate.clear()
+
+    def replay_alert(self, number: int) -> None:
+        """Play from LEAD_S before a story began, at a speed at which it can be watched."""
+        story = self.alert_story(number)
+        if story:
+            if not 0 < self.speed <= _WATCHABLE:
+                self.set_speed(1.0)
+            self.seek(story[0].alert.recv_ns - int(LEAD_S * 1e9))
+            self.play()
+
+    def explain(self, number: int) -> Explanation | None:
+        """Why a story was told, as far as it had got by now; of one yet to come, its beginning."""
+        from tapeview.explanation import explain
+
+        lane, k = self._places[self.index]
+        story = lane.log.story(k, number)
+        told = tuple(f for f in story if f.alert.seq <= lane.session.seq) or story[:1]
+        return explain(told, lane.session.thresholds, lane.session.instruments[k]) if told else None
+
     # -- the picture ---------------------------------------------------------------------------
     def snapshot(self, window: Window) -> Snapshot:
         """Copy what the window asks for."""
@@ -455,6 +570,14 @@ class Playback:
             lane.close()
 
 
+def _compiled(stop: threading.Event) -> bool:
+    """Wait until kernels are compiled or never will be; False where stopped."""
+    while not ready() and wanted() and not failure():
+        if stop.wait(0.1):
+            return False
+    return not stop.is_set()
+
+
 def _age(then: int, now: int | None) -> int | None:
     return None if then == NONE or now is None else max(0, now - then)
 
@@ -467,16 +590,25 @@ def open_playback(
     at: str | None = None,
     paused: bool = False,
     speed: float = 1.0,
+    thresholds: Mapping[str, Thresholds] | None = None,
 ) -> Playback:
-    """Open sources for the screen; raise BadInput where one cannot be read. Takes a while: for a thread."""
+    """Open sources for the screen; raise BadInput where one cannot be read. Takes a while: for a thread.
+
+    Without `thresholds` every detector runs that the settings do not turn off, with what they say.
+    """
+    # Detectors' kernels are compiled with the engine's: they must be known before that begins.
+    import tapeview.watch  # noqa: F401
+
     opened = options or OpenOptions()
+    if thresholds is None:
+        thresholds = thresholds_of(Loaded(settings or Config(), {}))
     start_background()
     sources = [as_recording(open_source(address, opened), opened) for address in addresses]
     try:
         for source in sources:
             if isinstance(source, Growing):
                 source.wait(1)
-        playback = Playback(sources, settings)
+        playback = Playback(sources, settings, thresholds)
     except BaseException:
         for source in sources:
             source.close()

@@ -48,7 +48,7 @@ ROW_ALERT_BID: Final = 4096
 """A story about the bids at this price is not over."""
 ROW_ALERT_ASK: Final = 8192
 ROW_ALERT_STRONG: Final = 16384
-"""The gravest of the row's stories is strong or extreme."""
+"""One of the row's stories is strong."""
 ROW_ALERT_EXTREME: Final = 32768
 ROW_ALERT: Final = ROW_ALERT_BID | ROW_ALERT_ASK
 

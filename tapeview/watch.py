@@ -181,8 +181,8 @@ class Watch:
             seq=int(one["seq"]), recv_ns=int(one["recv_ns"]),
             exch_ns=None if one["exch_ns"] == NONE else int(one["exch_ns"]), side=int(one["side"]),
             tick=None if tick == NONE else tick, tick_to=None if tick_to == NONE else tick_to, lots=int(one["lots"]),
-            grade=int(one["grade"]), score=score, confidence=sure, tier=self.tier, held=held, lasts=any(detector.reasons), text=text,
-            evidence=evidence,
+            grade=int(one["grade"]), score=score, confidence=sure, tier=self.tier, held=held,
+            lasts=any(detector.reasons), text=text, evidence=evidence,
         )  # fmt: skip
 
     def _price(self, tick: int) -> str:

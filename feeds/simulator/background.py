@@ -14,7 +14,19 @@ from feeds.events import ASK, BID
 from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.chance import below, scrambled, wait, word
-from feeds.simulator.matching import at_level, cancel, enrol, half, level_of, limit, replace, take, withdraw
+from feeds.simulator.commands import (
+    cancel,
+    enrol,
+    limit,
+    replace,
+    take,
+    withdraw,
+)
+from feeds.simulator.matching import (
+    at_level,
+    half,
+    level_of,
+)
 from feeds.simulator.state import (
     A_BEAT,
     A_BLOCK,
@@ -48,6 +60,8 @@ SAME_SIDE: Final = 3482
 """Of 4,096 followers so many take the same side."""
 FLEETING_NS: Final = 350_000_000
 """Mean life of the quarter of orders near the touch that only flicker."""
+FADE_US: Final = 20_000_000
+"""What takers moved the fair value by fades over this time (mean): their signs can be foreseen, prices cannot."""
 EDGE: Final = 60_000
 """The fair value turns back this many ticks from the start."""
 _HALF_HOUR_NS: Final = 1_800_000_000_000
@@ -192,7 +206,9 @@ def hit(s: Any, side: int, lots: int, reach: int) -> int:
     done = take(s, side, lots, best + side * max(0, reach))
     if done == 0:
         return 0
-    s.value += side * done * s.impact * UNIT // 1_000_000
+    move = side * (done * s.impact * UNIT // 1_000_000)
+    s.value += move
+    s.sway += move
     for _ in range(s.t_followers[word(s, D_FOLLOW) & 4095]):
         same = (word(s, D_FOLLOW) & 4095) < SAME_SIDE
         at(s, s.now + 1000 + wait(s, D_FOLLOW, s.decay_ns), A_FOLLOW, side if same else -side, 0, 0)
@@ -290,7 +306,9 @@ def step_value(s: Any) -> None:
     if s.jumps == 1 or word(s, D_STEPS) % s.jumps == 0:
         normal = (bits & 0xFFFF) + (bits >> 16) + (more & 0xFFFF) + (more >> 16) - 131_070
         lots = s.sigma * s.calm * normal // (100 * _NORMAL)
-    s.value += lots + s.push
+    back = s.sway * (s.beat_ns // 1000) // FADE_US
+    s.sway -= back
+    s.value += lots + s.push - back
     if s.rein_high > s.rein_low:
         if s.value > s.rein_high * UNIT:
             s.value = 2 * s.rein_high * UNIT - s.value

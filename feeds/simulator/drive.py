@@ -26,7 +26,7 @@ from feeds.simulator.background import (
     room,
 )
 from feeds.simulator.chance import wait, word
-from feeds.simulator.matching import (
+from feeds.simulator.commands import (
     begin_call,
     cancel,
     enter_elected,

@@ -74,8 +74,6 @@ def gate_table(verdicts: Sequence[Verdict], simulated: str, real: str) -> str:
     lines.append(f"{'':44}{'simulated':>12}{'real':>12}{'allowed':>10}")
     for verdict in verdicts:
         word = "within" if verdict.within else "OUTSIDE"
-        lines.append(
-            f"{verdict.figure:44}{verdict.simulated:12.3f}{verdict.real:12.3f}{verdict.allowed:>10}  {word}"
-        )
+        lines.append(f"{verdict.figure:44}{verdict.simulated:12.3f}{verdict.real:12.3f}{verdict.allowed:>10}  {word}")
     near = sum(verdict.within for verdict in verdicts)
     return "\n".join([*lines, "", f"{near} of {len(verdicts)} figures within"])

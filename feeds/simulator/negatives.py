@@ -14,7 +14,18 @@ from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import hit, lean, opposite, touch
 from feeds.simulator.chance import below, wait, word
-from feeds.simulator.matching import at_level, cancel, enrol, half, limit, note, replace, tell_fact
+from feeds.simulator.commands import (
+    cancel,
+    enrol,
+    limit,
+    replace,
+    tell_fact,
+)
+from feeds.simulator.matching import (
+    at_level,
+    half,
+    note,
+)
 from feeds.simulator.state import (
     A_ANSWER,
     A_CROWD,

@@ -45,6 +45,7 @@ LAG_DEVIATION_NS: Final = 15_000_000
 DEPTH_LAG_NS: Final = {50: 47_000_000, 100: 41_000_000, 250: 31_000_000, 1000: 4_000_000}
 """From an interval's end to its message, by interval in ms: so 2 to 4 % of prints come after their depth."""
 _JITTER_NS: Final = 2_000_000
+_IS_ORDER: Final = np.isin(np.arange(256), (ADD, MODIFY, CANCEL, FILL))
 _Ints = NDArray[np.int64]
 
 
@@ -60,21 +61,22 @@ class Depth(NamedTuple):
 
 def depth_of(rows: Events) -> Depth:
     """Follow every order and every level of a tier A tape that starts with its whole book."""
-    kind = rows["kind"]
-    quiet = (kind == FILL) & (rows["marks"] & NO_BOOK != 0)
-    at = np.flatnonzero(((kind == ADD) | (kind == MODIFY) | (kind == CANCEL) | (kind == FILL)) & ~quiet)
-    by_order = at[np.argsort(rows["ref"][at], kind="stable")]
-    mine = rows[by_order]
-    ref, lots = mine["ref"], mine["lots"]
-    first = np.ones(len(mine), dtype=bool)
+    kinds = rows["kind"]
+    at = np.flatnonzero(_IS_ORDER[kinds])
+    at = at[(kinds[at] != FILL) | (rows["marks"][at] & NO_BOOK == 0)]
+    refs = rows["ref"][at]
+    by_ref = np.argsort(refs, kind="stable")
+    by_order, ref = at[by_ref], refs[by_ref]
+    kind, lots, sides = kinds[by_order], rows["lots"][by_order], rows["side"][by_order].astype(np.int64)
+    first = np.ones(len(ref), dtype=bool)
     first[1:] = ref[1:] != ref[:-1]
-    place = np.arange(len(mine))
+    place = np.arange(len(ref))
     # Fills and cancels take from what the order last stated; its place is what it last stated too.
-    takes = (mine["kind"] == FILL) | ((mine["kind"] == CANCEL) & (lots > 0))
+    takes = (kind == FILL) | ((kind == CANCEL) & (lots > 0))
     anchor = np.maximum.accumulate(np.where(takes, 0, place))
-    stated = np.maximum.accumulate(np.where((mine["kind"] == ADD) | (mine["kind"] == MODIFY), place, 0))
-    tick, sides = mine["tick"][stated], mine["side"][stated].astype(np.int64)
-    told = np.where(mine["kind"] == CANCEL, 0, lots)
+    stated = np.maximum.accumulate(np.where((kind == ADD) | (kind == MODIFY), place, 0))
+    tick, sides = rows["tick"][by_order][stated], sides[stated]
+    told = np.where(kind == CANCEL, 0, lots)
     taken = np.cumsum(np.where(takes, lots, 0))
     after = told[anchor] - (taken - taken[anchor])
     before = np.where(first, 0, np.roll(after, 1))
@@ -154,13 +156,13 @@ def to_b(rows: Events, depth: Depth | None = None) -> Events:
     source = depth.row[places]
     book["exch_ns"], book["recv_ns"] = rows["exch_ns"][source], rows["recv_ns"][source]
     book["marks"] = rows["marks"][source] & SNAPSHOT
-    others = np.flatnonzero(~np.isin(rows["kind"], (ADD, MODIFY, CANCEL, FILL)))
+    others = np.flatnonzero(~_IS_ORDER[rows["kind"]])
     kept = rows[others]
     # In a message: CLEAR, prints and facts, then levels, then the phase.
     rank = np.where(kept["kind"] == CLEAR, 0, np.where((kept["kind"] == TRADE) | (kept["kind"] == FACT), 1, 3))
     group = np.concatenate([message[others], message[depth.row][places]])
     whole = np.concatenate([kept, book])
-    order = np.lexsort((np.concatenate([rank, np.full(len(book), 2)]), group))
+    order = np.argsort(4 * group + np.concatenate([rank, np.full(len(book), 2)]), kind="stable")
     return _closed(whole[order], group[order])
 
 
@@ -173,16 +175,17 @@ def to_c(rows: Events, conflate_ms: int, seed: int, depth: Depth | None = None) 
     # The opening snapshot is interval 0; a change at the end of an interval belongs to the next one.
     interval = np.where(opening, 0, (rows["exch_ns"] - start) // step + 1)
     places = _changed(depth, _last_of(interval[depth.row], depth))
-    places = places[np.argsort(interval[depth.row][places], kind="stable")]
-    number = interval[depth.row][places]
+    number = interval[depth.row[places]]
+    by_number = np.argsort(number, kind="stable")
+    places, number = places[by_number], number[by_number]
     book = _book_rows(depth, places, number, counts=False)
     book["marks"] = np.where(number == 0, SNAPSHOT, 0)
-    told = rows[~np.isin(rows["kind"], (ADD, MODIFY, CANCEL, FILL, TRADE))]
-    told_number = interval[~np.isin(rows["kind"], (ADD, MODIFY, CANCEL, FILL, TRADE))]
+    others = np.flatnonzero(~_IS_ORDER[rows["kind"]] & (rows["kind"] != TRADE))
+    told, told_number = rows[others], interval[others]
     channel = np.concatenate([told, book])
     group = np.concatenate([told_number, number])
     rank = np.where(channel["kind"] == CLEAR, 0, np.where(channel["kind"] == BOOK, 1, 2))
-    order = np.lexsort((rank, group))
+    order = np.argsort(4 * group + rank, kind="stable")
     channel, group = channel[order], group[order]
     channel["exch_ns"] = start + group * step
     draws = BlockDraws(seed, 0x63)
@@ -193,8 +196,7 @@ def to_c(rows: Events, conflate_ms: int, seed: int, depth: Depth | None = None) 
     trades["marks"] |= LAST
     trades["recv_ns"] = np.maximum.accumulate(trades["exch_ns"] + _lags(draws, len(trades)))
     whole = np.concatenate([channel, trades])
-    part = np.concatenate([np.zeros(len(channel), np.int64), np.ones(len(trades), np.int64)])
-    out = whole[np.lexsort((part, whole["recv_ns"]))]
+    out = whole[np.argsort(whole["recv_ns"], kind="stable")]  # the depth first where both come at once
     opens = int(np.count_nonzero(channel["marks"] & SNAPSHOT))
     return _opening_first(out, opens)
 
@@ -212,7 +214,7 @@ def _opening_first(rows: Events, opens: int) -> Events:
 def _changed(depth: Depth, places: _Ints) -> _Ints:
     """Of the last changes of levels in their intervals, those that leave other lots than the interval before."""
     level = depth.tick[places] * 2 + (depth.side[places] < 0)
-    order = np.lexsort((depth.row[places], level))
+    order = np.argsort(level, kind="stable")  # the places go on with the intervals
     lots, same = depth.lots[places][order], np.zeros(len(places), dtype=bool)
     same[1:] = level[order][1:] == level[order][:-1]
     was = np.where(same, np.roll(lots, 1), 0)

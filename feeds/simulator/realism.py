@@ -26,6 +26,7 @@ from feeds.events import (
     FLOW_PRINTS,
     MODIFY,
     NO_BOOK,
+    NONE,
     OFF_GRID,
     OFF_LOT,
     S_LIVE,
@@ -167,8 +168,9 @@ def measure(batches: Iterable[Events], inst: int = 0) -> Figures:
 
 def _figures(looks: _Floats, tape: Events, left: int, seconds: float, changes: int) -> Figures:
     flow = tape[(FLOW_PRINTS >> tape["aux"] & 1 != 0) & (tape["marks"] & (OFF_GRID | OFF_LOT) == 0)]
+    when = np.where(flow["exch_ns"] == NONE, flow["recv_ns"], flow["exch_ns"])
     new = np.ones(len(flow), dtype=bool)
-    new[1:] = (np.diff(flow["exch_ns"]) != 0) | (np.diff(flow["side"]) != 0)
+    new[1:] = (np.diff(when) != 0) | (np.diff(flow["side"]) != 0)
     lots = np.add.reduceat(flow["lots"], np.flatnonzero(new))
     signs = flow["side"][new].astype(float)
     signs -= signs.mean()
@@ -187,7 +189,7 @@ def _figures(looks: _Floats, tape: Events, left: int, seconds: float, changes: i
         takers_minute=len(lots) / seconds * 60,
         lots_minute=float(lots.sum()) / seconds * 60,
         sizes=_quantiles(lots),
-        gaps_ms=_quantiles(np.diff(flow["exch_ns"][new]) / 1e6),
+        gaps_ms=_quantiles(np.diff(when[new]) / 1e6),
         signs=[float((signs[:-k] * signs[k:]).sum()) / power if power else float("nan") for k in LAGS],
         withdrawn=1 - float(lots.sum()) / left if left else 0.0,
         vol_1s=_root_mean_square(second),

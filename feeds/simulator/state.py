@@ -101,7 +101,7 @@ _SCALARS: Final = (
     # the agenda
     "heap_n waiting_n entries "
     # the fair value and the pace
-    "value mood pace adding mean_ns next_maker sigma price high low "
+    "value sway mood pace adding mean_ns next_maker sigma price high low "
     # what plants and negatives do to the background
     "stage push calm rush bias rein_low rein_high still hold thin_until extra_pace extra_until "
     # the profile

@@ -57,6 +57,8 @@ class Task:
     anywhere: bool = False
     """Whether the price does not matter."""
     conflate_ms: int = 100
+    profile: str = "futures"
+    """The market it happens in; a future has no short interest."""
     seeds: int = 12
     """Tapes when nothing else is asked for."""
     steps: str = ""
@@ -110,11 +112,11 @@ TASKS: tuple[Task, ...] = (
     ),
     Task(
         "squeeze, with fuel", "squeeze", ("squeeze",), ("squeeze:fuel=yes",), "B", 60,
-        {"precision": 0.80, "recall": 0.90}, _of("squeeze", "fuel"), anywhere=True,
+        {"precision": 0.80, "recall": 0.90}, _of("squeeze", "fuel"), anywhere=True, profile="stock",
     ),
     Task(
         "called squeeze without fuel", "squeeze", ("squeeze",), ("squeeze:fuel=no",), "B", 60, {"recall": 0.10},
-        _of("squeeze", "no fuel"), anywhere=True, least_is_best=("recall",),
+        _of("squeeze", "no fuel"), anywhere=True, profile="stock", least_is_best=("recall",),
     ),
     Task(
         "ignition", "ignition", (), ("ignition",), "A", 90, {"precision": 0.70, "recall": 0.80},
@@ -181,7 +183,10 @@ def run_tape(number: int, seed: int, only: bool, overrides: Mapping[str, float] 
 
     warm()
     task = TASKS[number]
-    made = generate(seed=seed, minutes=task.minutes, plants=task.plants, tier=task.tier, conflate_ms=task.conflate_ms)
+    made = generate(
+        seed=seed, minutes=task.minutes, profile=task.profile, plants=task.plants, tier=task.tier,
+        conflate_ms=task.conflate_ms,
+    )  # fmt: skip
     known = load()
     detector = known[task.detector]
     labels = [

@@ -141,11 +141,12 @@ class Found(NamedTuple):
 
 
 def record(thresholds: Thresholds) -> NDArray[Any]:
-    """The thresholds as an array of one record, for a kernel: integers as i8, others as f8."""
+    """The thresholds as an array of one record, for a kernel: those with an integer as default are i8, others f8."""
     fields = []
     for info in msgspec.structs.fields(thresholds):
-        value = getattr(thresholds, info.name)
-        fields.append((info.name, "i8" if isinstance(value, (bool, int)) else "f8", value))
+        # By the default and not by the value: another record would have every kernel compiled anew.
+        kind = "i8" if isinstance(info.default, (bool, int)) else "f8"
+        fields.append((info.name, kind, getattr(thresholds, info.name)))
     out = np.zeros(1, np.dtype([(name, kind) for name, kind, _ in fields]))
     for name, _, value in fields:
         out[name] = value

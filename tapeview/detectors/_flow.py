@@ -68,7 +68,7 @@ def order_flow(
 def settle(m: Any) -> None:
     """Count the change of the touch that has ended."""
     m.n_open = 0
-    if m.q_known != 0:
+    if m.q_known != 0 and NONE not in (m.n_bid, m.n_ask):
         m.a_ofi += order_flow(
             m.q_bid, m.q_bid_lots, m.q_ask, m.q_ask_lots, m.n_bid, m.n_bid_lots, m.n_ask, m.n_ask_lots
         )
@@ -76,7 +76,7 @@ def settle(m: Any) -> None:
     m.q_bid_lots = m.n_bid_lots
     m.q_ask = m.n_ask
     m.q_ask_lots = m.n_ask_lots
-    m.q_known = 1
+    m.q_known = 0 if NONE in (m.n_bid, m.n_ask) else 1
 
 
 @part
@@ -103,7 +103,7 @@ def hear(m: Any, row: Any) -> None:
             else:
                 m.a_none += lots
             m.a_most = max(m.a_most, lots)
-    elif row.state == S_LIVE and NONE not in (row.bid, row.ask):
+    elif row.state == S_LIVE:
         m.n_bid = row.bid
         m.n_bid_lots = row.bid_lots
         m.n_ask = row.ask
@@ -190,3 +190,14 @@ def follow_median(median: int, value: int) -> int:
     if seen < median:
         return max(median - step, seen)
     return median
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+ROOM: Final = 78
+"""Columns of an alert's words that leave room for its score and tier."""
+
+
+def fit(*texts: str) -> str:
+    """The first text that leaves room for score and tier; the last where none does, cut to fit."""
+    return next((text for text in texts if len(text) <= ROOM), texts[-1][:ROOM])

@@ -154,7 +154,7 @@ def event_ended(m: Any, board: Any, limit: Any, row: Any) -> None:
             else:
                 m.untold += 1
         over = unseen
-        if traded > 0 and m.inexact == 0 and m.untold <= 3 * (m.told + 1):
+        if traded > 0 and m.inexact == 0 and (m.lv_seen[slot] != 0 or m.told > 3 * m.untold):
             over += traded - (m.lv_was[slot] - m.lv_is[slot])
         if over > 0:
             hidden_hit(m, board, limit, row, slot, over)

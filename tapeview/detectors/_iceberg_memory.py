@@ -76,14 +76,13 @@ MEMORY: Final = np.dtype(
             "lv_refills", "lv_window_ns", "lv_dipped",
             shape=(LEVELS,),
         ),
-        *_numbers("lv_score", "lv_detect", "lv_chain", shape=(LEVELS,), kind="f8"),
-        *_numbers("lv_chain_ns", shape=(LEVELS,)),
+        *_numbers("lv_score", "lv_detect", shape=(LEVELS,), kind="f8"),
         # tranches whose successor may come
-        *_numbers("cd_lots", "cd_sum", "cd_count", "cd_bins", "cd_ns", "cd_exch_ns", "cd_volume", "cd_ahead",
-                  shape=(LEVELS * CANDIDATES,)),
+        *_numbers("cd_lots", "cd_count", "cd_alike", "cd_sum", "cd_bins", "cd_ns", "cd_exch_ns", "cd_volume",
+                  "cd_ahead", shape=(LEVELS * CANDIDATES,)),
         *_numbers("cd_score", shape=(LEVELS * CANDIDATES, SCORES), kind="f8"),
         # orders that are tranches of a chain
-        *_numbers("ch_id", "ch_sum", "ch_count", "ch_bins", "ch_ns", shape=(CHAIN_SETS * WAYS,)),
+        *_numbers("ch_id", "ch_sum", "ch_lots", "ch_count", "ch_alike", "ch_bins", "ch_ns", shape=(CHAIN_SETS * WAYS,)),
         *_numbers("ch_score", shape=(CHAIN_SETS * WAYS, SCORES), kind="f8"),
         # how often sizes come anyway: by delay after a trade, and after an order of the same size was executed
         *_numbers("nu_seconds", shape=(BINS,), kind="f8"),
@@ -139,7 +138,7 @@ def clean_level(m: Any, slot: int) -> None:
     m.lv_adds[slot], m.lv_now[slot], m.lv_orders[slot], m.lv_message[slot] = 0, 0, 0, 0
     m.lv_hits[slot], m.lv_hidden[slot], m.lv_hit_ns[slot] = 0, 0, NONE
     m.lv_episodes[slot], m.lv_refilled[slot], m.lv_episode_ns[slot], m.lv_replaced[slot] = 0, 0, NONE, 0
-    m.lv_score[slot], m.lv_detect[slot], m.lv_chain[slot], m.lv_chain_ns[slot] = 0.0, 0.0, 0.0, NONE
+    m.lv_score[slot], m.lv_detect[slot] = 0.0, 0.0
     m.lv_prior[slot], m.lv_prior_ns[slot], m.lv_first_ns[slot], m.lv_second_ns[slot] = 0, NONE, NONE, NONE
     m.lv_shown[slot], m.lv_turnover[slot], m.lv_refills[slot], m.lv_window_ns[slot] = 0, 0, 0, NONE
     m.lv_dipped[slot], m.lv_fill_ns[slot] = 0, NONE

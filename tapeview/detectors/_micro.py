@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from feeds.events import NONE
 from tapeview.detectors._estimate import logistic
 from tapeview.engine._jit import part
 
@@ -65,9 +66,11 @@ def learn_side(m: Any, up: float) -> None:
 @part
 def learn_quote(m: Any) -> None:
     """Count the step from the last quote to the one that is about to be settled, and learn from a move of the mid."""
-    if m.q_known == 0:
+    if m.q_known == 0 or NONE in (m.n_bid, m.n_ask):
         m.u_state = -1
         m.p_wait = 0
+    if NONE in (m.n_bid, m.n_ask):
+        return
     state = state_of(m.n_bid, m.n_bid_lots, m.n_ask, m.n_ask_lots)
     last = m.u_state
     mid = m.n_bid + m.n_ask

@@ -33,22 +33,41 @@ class AbsorptionThresholds(Thresholds, frozen=True, kw_only=True):
     window_s: Annotated[int, bound(2, 60, "Length of the window of flow and price change, in s.", "J")] = 10
     half_life: Annotated[int, bound(10, 5000, "Windows after which half of the regression is forgotten.", "J")] = 300
     warmup_s: Annotated[int, bound(30, 3600, "Flow to have seen before anything is judged, in s.", "J")] = 120
-    flow_q: Annotated[float, bound(0.5, 0.9999, "Share of recent windows with less net flow.", "J")] = 0.95
+    flow_q: Annotated[
+        float, bound(0.5, 0.9999, "Share of recent windows with less net flow.", "B: fitted on simulated seeds 20-25")
+    ] = 0.6
     quiet_q: Annotated[float, bound(0.1, 0.95, "Share of windows with less flow that counts as quiet.", "J")] = 0.60
     resid_z: Annotated[
         float, bound(0.5, 10, "Shortfall of the price against its usual answer, in standard deviations.",
-                     "J, after P: Cont, Kukanov, Stoikov 2014")
-    ] = 2.0  # fmt: skip
+                     "B: fitted on simulated seeds 20-25")
+    ] = 1.0  # fmt: skip
     most_ticks: Annotated[int, bound(0, 10, "Ticks the mid may have followed the flow.", "J")] = 1
-    drift_ticks: Annotated[int, bound(0, 20, "Ticks the mid may have gone against the flow.", "J")] = 2
+    drift_ticks: Annotated[
+        int, bound(0, 20, "Ticks the mid may have gone against the flow.", "B: fitted on simulated seeds 20-25")
+    ] = 3
+    price_ticks: Annotated[
+        int, bound(0, 20, "Ticks about the price whose trades count as at it.", "B: fitted on simulated seeds 20-25")
+    ] = 0
     zone_ticks: Annotated[int, bound(0, 20, "Half-width of a zone in ticks.", "J")] = 2
-    share: Annotated[float, bound(0.1, 1, "Least share of the flow's side that traded within the zone.", "J")] = 0.6
-    hit_ratio: Annotated[float, bound(0, 50, "Least lots traded over the lots displayed at the start.", "J")] = 2.0
-    opp_ratio: Annotated[float, bound(1, 50, "Least lots of the flow's side over those of the other.", "J")] = 2.0
+    share: Annotated[
+        float,
+        bound(0.1, 1, "Least share of the flow's side that traded at the price.", "B: fitted on simulated seeds 20-25"),
+    ] = 0.8
+    hit_ratio: Annotated[
+        float, bound(0, 50, "Least lots traded over the most lots displayed.", "B: fitted on simulated seeds 20-25")
+    ] = 4.5
+    opp_ratio: Annotated[
+        float,
+        bound(1, 50, "Least lots of the flow's side over those of the other.", "B: fitted on simulated seeds 20-25"),
+    ] = 1.25
     spread_ratio: Annotated[float, bound(1, 20, "Most spread over its median.", "J")] = 2.0
     unsigned: Annotated[float, bound(0, 1, "Most share of lots without a known aggressor.", "J")] = 0.2
-    hold_s: Annotated[int, bound(1, 60, "Time for which all this must hold, in s.", "J")] = 5
-    lapse_ms: Annotated[int, bound(0, 5000, "Interruption of it that does not count, in ms.", "J")] = 1000
+    hold_s: Annotated[
+        int, bound(1, 60, "Time for which all this must hold, in s.", "B: fitted on simulated seeds 20-25")
+    ] = 1
+    lapse_ms: Annotated[
+        int, bound(0, 5000, "Interruption of it that does not count, in ms.", "B: fitted on simulated seeds 20-25")
+    ] = 2000
     wave_s: Annotated[int, bound(1, 30, "Pause after which the next hit is a second wave, in s.", "J")] = 2
     fail_ticks: Annotated[int, bound(1, 20, "Ticks beyond the price that break it.", "J")] = 2
     fail_s: Annotated[int, bound(0, 60, "Time beyond it that makes it failed, in s.", "J")] = 3
@@ -104,6 +123,7 @@ def remember(m: Any, step: int, side: int, tick: int, lots: int, was: int) -> No
     at = (m.r_end - 1) % RING
     if m.r_end > m.r_start and m.r_step[at] == step and m.r_tick[at] == tick and m.r_lots[at] * side > 0:
         m.r_lots[at] += side * lots
+        m.r_was[at] = max(m.r_was[at], was)
         return
     if m.r_end - m.r_start == RING:
         m.r_start += 1
@@ -139,7 +159,8 @@ def keep_mid(m: Any, step: int, mid2: int) -> None:
 def find_zone(m: Any, oldest: int, side: int, best: int, zone: int) -> None:
     """Find the price at or behind the touch that one side's takers hit most, and what was done about it.
 
-    Gives z_tick, z_lots within the zone of all z_all lots, z_was displayed there at the first hit in step z_step.
+    Gives z_tick, z_lots within the zone of all z_all lots, z_was the most displayed there when hit, and z_step, the
+    step of the first hit.
     """
     while m.r_start < m.r_end and m.r_step[m.r_start % RING] < oldest:
         m.r_start += 1
@@ -173,8 +194,8 @@ def find_zone(m: Any, oldest: int, side: int, best: int, zone: int) -> None:
             m.z_lots += lots
             if first < 0:
                 first = at
-            if m.z_was == 0 and away == 0:
-                m.z_was = max(m.r_was[at], 1)
+            if away == 0:
+                m.z_was = max(m.z_was, m.r_was[at], 1)
     m.z_step = m.r_step[first]
 
 
@@ -251,8 +272,8 @@ def holds(m: Any, limit: Any, k: int, flow: int, moved2: int, best: int, step: i
     z = (want - got) / m.sigma
     if z < limit.resid_z or m.w_sum[1 - k] * limit.opp_ratio > m.w_sum[k]:
         return False
-    find_zone(m, step - cells + 1, side, best, limit.zone_ticks)
-    if m.z_lots < limit.share * m.z_all or m.z_was == 0 or m.z_lots < limit.hit_ratio * m.z_was:
+    find_zone(m, step - cells + 1, side, best, limit.price_ticks)
+    if m.z_lots < limit.share * m.z_all or m.z_was == 0:
         return False
     m.a_want[k], m.a_got[k], m.a_z[k] = want, got, z
     m.a_share[k] = m.z_lots / m.z_all
@@ -281,6 +302,7 @@ def arm(m: Any, limit: Any, k: int, now_ns: int) -> None:
     if lapsed:
         m.a_since_ns[k] = now_ns
     m.a_tick[k] = m.z_tick
+    m.a_was[k] = max(m.a_was[k], m.z_was)
     m.a_good_ns[k] = now_ns
 
 
@@ -332,6 +354,8 @@ def judge(m: Any, limit: Any, k: int, now_ns: int, flow: int, moved2: int, best:
         return 0
     arm(m, limit, k, now_ns)
     if m.c_phase[k] != ARMED:
+        return 0
+    if m.a_lots[k] < limit.hit_ratio * m.a_was[k]:
         return 0
     if m.a_waves[k] < 2 and now_ns - m.a_since_ns[k] < limit.hold_s * 1_000_000_000:
         return 0
@@ -395,7 +419,7 @@ def watch(
             shown = row.was if row.was > 0 else (row.ask_lots if side > 0 else row.bid_lots)
             remember(m, row.recv_ns // STEP_NS, side, row.tick, row.lots, shown)
             away = row.tick - m.a_tick[k]
-            if away <= limit.zone_ticks and away >= -limit.zone_ticks:
+            if away <= limit.price_ticks and away >= -limit.price_ticks:
                 m.a_lots[k] += row.lots
                 if row.recv_ns - m.a_hit_ns[k] >= limit.wave_s * 1_000_000_000:
                     m.a_waves[k] += 1
@@ -524,13 +548,13 @@ DETECTOR = Detector(
         Case(
             "steady buying runs into an ask that is supplied again and again, then stops",
             _USUAL + " " + _BUYING * 50 + _STILL * 27,
-            ("ABSORBED BUYING @101", "ABSORPTION OVER 101"),
+            ("ABSORBED BUYING @101", "ABSORBED BUYING @101", "ABSORPTION OVER 101"),
             thresholds=_SOON,
         ),
         Case(
             "the one who supplies it runs out, and the price goes through",
             _USUAL + " " + _BUYING * 50 + _GONE + _STILL * 5,
-            ("ABSORBED BUYING @101", "ABSORPTION FAILED 101"),
+            ("ABSORBED BUYING @101", "ABSORBED BUYING @101", "ABSORPTION FAILED 101"),
             thresholds=_SOON,
         ),
         Case(

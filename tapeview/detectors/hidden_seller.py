@@ -98,7 +98,7 @@ MEMORY: Final = np.dtype(
         *cycle.fields(LIVES),
         *estimate.fields(windows=2, sizes=2),
         *((name, "i8") for name in (
-            "epoch", "o_side", "o_ns", "o_exch_ns", "o_lots", "o_tick", "o_first_tick", "q_n", "large", "l_n",
+            "epoch", "o_side", "o_ns", "o_exch_ns", "o_seq", "o_lots", "o_tick", "q_n", "large", "l_n",
             "r_start", "r_end", "seen_s", "second", "mids_from", "busy", "last_tick",
             "minute", "bars", "first_minute", "swings", "day", "open", "high", "low", "opening_high", "opening_low",
             "prior", "prior_high", "prior_low", "prior_close", "session_ns", "step_ticks", "levels", "zone", "cooled",
@@ -106,7 +106,7 @@ MEMORY: Final = np.dtype(
             "n_prints", "n_lots", "n_first_ns", "n_last_ns", "n_seq",
         )),
         ("q_bucket", "i8", (ORDERS,)),
-        ("l_ns", "i8", (LARGE,)), ("l_tick", "i8", (LARGE,)), ("l_lots", "i8", (LARGE,)),
+        ("l_ns", "i8", (LARGE,)), ("l_seq", "i8", (LARGE,)), ("l_tick", "i8", (LARGE,)), ("l_lots", "i8", (LARGE,)),
         ("r_second", "i8", (RING,)), ("r_tick", "i8", (RING,)), ("r_lots", "i8", (RING,)),
         ("m_high", "i8", (128,)), ("m_low", "i8", (128,)),
         ("b_high", "i8", (BARS,)), ("b_low", "i8", (BARS,)), ("b_close", "i8", (BARS,)),
@@ -151,7 +151,7 @@ def close_order(m: Any, limit: Any) -> int:
     count_order(m, limit, lots)
     if big:
         at = m.l_n % LARGE
-        m.l_ns[at], m.l_tick[at], m.l_lots[at] = m.o_ns, m.o_tick, lots * m.o_side
+        m.l_ns[at], m.l_seq[at], m.l_tick[at], m.l_lots[at] = m.o_ns, m.o_seq, m.o_tick, lots * m.o_side
         m.l_n += 1
         return 1
     return 0
@@ -426,7 +426,7 @@ def gather(m: Any, limit: Any, side: int, level: int, now_ns: int) -> None:
         if m.l_ns[at] > since and m.l_lots[at] * side > 0 and abs(m.l_tick[at] - level) <= m.zone:
             m.n_prints += 1
             if m.n_first_ns == 0:
-                m.n_first_ns = m.l_ns[at]
+                m.n_first_ns, m.n_seq = m.l_ns[at], m.l_seq[at]
             m.n_last_ns = m.l_ns[at]
     oldest = now_ns // _SECOND - limit.window_s + 1
     while m.r_start < m.r_end and m.r_second[m.r_start % RING] < oldest:
@@ -442,10 +442,10 @@ def gather(m: Any, limit: Any, side: int, level: int, now_ns: int) -> None:
 
 @part
 def is_iceberg(m: Any, b: Any, side: int, level: int, seq: int) -> int:
-    """Say whether an iceberg of that side was known in the zone at a row."""
+    """Say whether an iceberg of that side was known in the zone at some time from the first print to a row."""
     for n in range(max(0, b.stories - STORIES), b.stories):
         at = n % STORIES
-        known = b.what[at] == B_ICEBERG and b.from_seq[at] <= seq < b.to_seq[at]
+        known = b.what[at] == B_ICEBERG and b.from_seq[at] <= seq and m.n_seq < b.to_seq[at]
         if known and b.side[at] == side and abs(b.tick[at] - level) <= m.zone:
             return 1
     return 0
@@ -453,10 +453,10 @@ def is_iceberg(m: Any, b: Any, side: int, level: int, seq: int) -> int:
 
 @part
 def is_absorbed(m: Any, b: Any, side: int, level: int, seq: int) -> int:
-    """Say whether absorption on that side was known in the zone at a row."""
+    """Say whether absorption on that side was known in the zone at some time from the first print to a row."""
     for n in range(max(0, b.a_stories - ABSORBED), b.a_stories):
         at = n % ABSORBED
-        known = b.a_from_seq[at] <= seq < b.a_to_seq[at]
+        known = b.a_from_seq[at] <= seq and m.n_seq < b.a_to_seq[at]
         if known and b.a_side[at] == side and abs(b.a_tick[at] - level) <= m.zone:
             return 1
     return 0
@@ -577,7 +577,7 @@ def judge(m: Any, limit: Any, b: Any, side: int, row: Any) -> int:
         if not busy or m.n_lots < m.busy:
             return -1
         method = VOLUME
-        m.n_first_ns = since
+        m.n_first_ns, m.n_seq = since, row.seq
         m.n_last_ns = now_ns - limit.quiet_s * _SECOND
     if now_ns - m.n_last_ns < limit.quiet_s * _SECOND or not is_cool(m, side, level, now_ns):
         return -1
@@ -660,7 +660,7 @@ def watch(
                     tell(m, t, row, exch_ns, out[n], i, CONFIRMED, 0)
                     n += 1
             if m.o_lots == 0:
-                m.o_side, m.o_first_tick = side, row.tick
+                m.o_side, m.o_seq = side, row.seq
             m.o_lots += row.lots
             m.o_tick, m.o_ns, m.o_exch_ns = row.tick, now_ns, exch_ns
             slide_add(m, _BUYS if side > 0 else _SELLS, now_ns, limit.window_s * 10, row.lots)
@@ -829,7 +829,7 @@ DETECTOR = Detector(
         ),
         Case("before enough orders are known", _BRIEF + _BUYERS + _STILL * 14),
     ),
-    after=("absorption",),
+    after=("absorption", "iceberg"),
     baselines={"any large order at a level": {"naive": 1}},
     knob="on",
 )  # fmt: skip

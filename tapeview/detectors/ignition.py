@@ -19,6 +19,7 @@ from tapeview.detectors._estimate import mean_add, root_mean, slide_add
 from tapeview.detectors._flow import (
     SECOND_NS,
     count_volume,
+    fit,
     follow_median,
     forget,
     hear,
@@ -43,19 +44,22 @@ class IgnitionThresholds(Thresholds, frozen=True, kw_only=True):
     min_ticks: Annotated[int, bound(1, 10_000, "Least width of a range in ticks.", "J")] = 6
     margin: Annotated[float, bound(0, 1, "Width beyond an edge that is a break, at least one tick.", "J")] = 0.1
     hold_s: Annotated[float, bound(0, 60, "Seconds outside before a break is looked at.", "J")] = 3.0
-    confirm_s: Annotated[float, bound(0, 600, "Seconds outside, or a bar's close, that confirm it.", "J")] = 30.0
-    rvol: Annotated[float, bound(0, 100, "Least volume of the last bar's length over the usual.", "J")] = 2.0
+    confirm_s: Annotated[float, bound(0, 600, "Seconds outside, or a bar's close, that confirm it.", "B")] = 15.0
+    rvol: Annotated[float, bound(0, 100, "Least volume of the last `rvol_s` over the usual.", "B")] = 1.5
+    rvol_s: Annotated[int, bound(1, 60, "Seconds of volume looked at, a bar's length at most.", "B")] = 20
     rvol_bars: Annotated[int, bound(1, 600, "Bars of volume known before any is compared.", "J")] = 5
     rvol_keep: Annotated[float, bound(0, 100, "The same when it is confirmed.", "J")] = 1.5
     buy_share: Annotated[float, bound(0.5, 1, "Least share of takers on its side.", "J")] = 0.6
-    ofi_z: Annotated[float, bound(0, 10, "Least order flow of 10 s, in its own standard deviations.", "J")] = 2.0
+    ofi_z: Annotated[float, bound(0, 10, "Least order flow of 10 s since the break, in its own deviations.", "J")] = 2.0
     spread_most: Annotated[float, bound(1, 100, "Most median spreads at a break.", "J")] = 2.0
     one_print: Annotated[float, bound(0, 1, "Most of that volume that may be one print.", "J")] = 0.5
     fail_share: Annotated[float, bound(0, 2, "Width back inside that makes it failed.", "J")] = 0.25
     fail_s: Annotated[int, bound(1, 3600, "Seconds in which it can fail or reverse.", "J")] = 300
     retrace: Annotated[float, bound(0.1, 1, "Share of a large move given back that is a reversal.", "J")] = 0.7
     large_sigma: Annotated[float, bound(0, 20, "σ of a bar from which a move is large.", "J")] = 3.0
-    done_widths: Annotated[float, bound(0.5, 20, "Widths beyond the edge at which it has run its course.", "J")] = 2.0
+    done_widths: Annotated[
+        float, bound(0.5, 20, "Widths on from where it was told at which it has run its course.", "J")
+    ] = 2.0
     done_s: Annotated[int, bound(10, 7200, "Seconds after which it is over.", "J")] = 900
     new_bars: Annotated[int, bound(0, 60, "New bars before a range can form again.", "J")] = 10
     stop_atr: Annotated[float, bound(0.5, 10, "Stop idea: mean bar ranges from the best price.", "J")] = 2.5
@@ -91,10 +95,10 @@ MEMORY: Final = np.dtype(
         ("sigma", "f8"), ("atr", "f8"), ("z", "f8"), ("rvol", "f8"), ("share", "f8"),
         ("g_bars", "i8", (2,)), ("g_high", "i8", (2,)), ("g_low", "i8", (2,)), ("g_tight", "f8", (2,)),
         *((name, "i8", (2,)) for name in (
-            "k_phase", "k_out_ns", "k_armed", "k_edge", "k_width", "k_bars", "k_best", "k_told_ns", "k_key", "k_grade",
-            "k_news",
+            "k_phase", "k_out_ns", "k_armed", "k_edge", "k_width", "k_bars", "k_best", "k_told_ns", "k_told", "k_key",
+            "k_grade", "k_news",
         )),
-        ("k_tight", "f8", (2,)),
+        ("k_tight", "f8", (2,)), ("k_z", "f8", (2,)),
     ]
 )  # fmt: skip
 
@@ -139,7 +143,7 @@ def measure_bars(m: Any) -> None:
 
 @part
 def touched(m: Any, bars: int, level: float, side: int) -> int:
-    """How many bars reach a level, given times side; 0 unless the first and the last are 3 bars apart."""
+    """How many bars reach a level, given times side; one where the first and the last are not 3 bars apart."""
     count, first, last = 0, 0, 0
     for back in range(1, bars + 1):
         at = (m.bars - back) % BARS
@@ -148,7 +152,7 @@ def touched(m: Any, bars: int, level: float, side: int) -> int:
             count += 1
             first = back
             last = back if last == 0 else last
-    return count if first - last >= 3 or count == 1 else 0
+    return count if first - last >= 3 else min(count, 1)
 
 
 @part
@@ -168,7 +172,7 @@ def find_range(m: Any, r: int, bars: int, limit: Any) -> None:
     if limit.naive == 0:
         if width < 2 * limit.min_ticks or tight > limit.compress:
             return
-        near = 0.1 * width
+        near = max(2.0, 0.1 * width)
         if touched(m, bars, high - near, 1) < limit.touches or touched(m, bars, -(low + near), -1) < limit.touches:
             return
     m.g_bars[r], m.g_high[r], m.g_low[r], m.g_tight[r] = bars, high, low, tight
@@ -189,6 +193,7 @@ def look_outside(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> None:
             m.g_bars[0] = m.g_bars[1] = 0
         elif (mid - m.k_best[k]) * side > 0:
             m.k_best[k] = mid
+        m.k_z[k] = max(m.k_z[k], m.z * side)
         return
     for r in range(2):
         if m.g_bars[r] == 0 or m.k_phase[k] != IDLE:
@@ -199,12 +204,14 @@ def look_outside(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> None:
         if (mid - edge) * side > margin:
             m.k_phase[k], m.k_out_ns[k], m.k_armed[k], m.k_edge[k] = OUTSIDE, now_ns, 0, edge
             m.k_width[k], m.k_bars[k], m.k_tight[k], m.k_best[k] = width, m.g_bars[r], m.g_tight[r], mid
+            m.k_z[k] = m.z * side
 
 
 @part
-def surges(m: Any, side: int, limit: Any) -> int:
+def surges(m: Any, k: int, limit: Any) -> int:
     """Say whether volume, takers and order flow are with a break, at a spread as usual."""
-    if m.rvol < limit.rvol or m.z * side < limit.ofi_z:
+    side = 1 - 2 * k
+    if m.rvol < limit.rvol or m.k_z[k] < limit.ofi_z:
         return 0
     share = m.share if side > 0 else 1.0 - m.share
     if share < limit.buy_share or m.big > limit.one_print * m.w_sum[VOLUME]:
@@ -221,7 +228,7 @@ def holds(m: Any, k: int, mid: int, now_ns: int, closed: int, limit: Any) -> int
     if limit.naive != 0:
         return 1
     away_ns = now_ns - m.k_out_ns[k]
-    if m.k_armed[k] == 0 and away_ns >= limit.hold_s * SECOND_NS and surges(m, side, limit) != 0:
+    if m.k_armed[k] == 0 and away_ns >= limit.hold_s * SECOND_NS and surges(m, k, limit) != 0:
         m.k_armed[k] = 1
     if m.k_armed[k] == 0 or (mid - m.k_edge[k]) * side <= max(2.0, limit.margin * m.k_width[k]):
         return 0
@@ -242,7 +249,9 @@ def ended(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> int:
             return REVERSED
         if gone < -limit.fail_share * m.k_width[k]:
             return FAILED
-    if gone >= limit.done_widths * m.k_width[k] or now_ns - m.k_told_ns[k] >= limit.done_s * SECOND_NS:
+    if (mid - m.k_told[k]) * side >= limit.done_widths * m.k_width[k] or now_ns - m.k_told_ns[
+        k
+    ] >= limit.done_s * SECOND_NS:
         return DONE
     return NO_REASON
 
@@ -274,10 +283,10 @@ def tell(m: Any, alert: Any, row: Any, i: int, k: int, phase: int, reason: int, 
     alert.key, alert.side, alert.phase, alert.reason = m.k_key[k], side, phase, reason
     alert.method = m.k_news[k]
     alert.tick, alert.tick_to, alert.lots, alert.grade = edge, edge, m.w_sum[VOLUME], m.k_grade[k]
-    score = clip(m.rvol / 3.0) * clip(m.z * side / 3.0) * clip((0.6 - m.k_tight[k]) / 0.3) * clip(share)
+    score = clip(m.rvol / 3.0) * clip(m.k_z[k] / 3.0) * clip((0.6 - m.k_tight[k]) / 0.3) * clip(share)
     alert.score = math.sqrt(math.sqrt(score))
     alert.v0, alert.v1, alert.v2, alert.v3 = 0.5 * m.k_width[k], m.k_tight[k], m.rvol, share
-    alert.v4, alert.v5 = m.z, float(stop_idea(m, k, limit))
+    alert.v4, alert.v5 = m.k_z[k], float(stop_idea(m, k, limit))
     alert.v6, alert.v7 = m.k_bars[k] * limit.bar_s / 60.0, 0.5 * (m.k_best[k] - m.k_edge[k]) * side
     alert.v8, alert.v9 = (now_ns - m.k_out_ns[k]) / 1e9, float(knows_days(m, now_ns))
     alert.v10 = 0.5 * m.sigma
@@ -293,11 +302,11 @@ def flush(m: Any, row: Any, limit: Any) -> None:
     lots = m.a_buy + m.a_sell + m.a_none
     signed = m.a_buy - m.a_sell
     slide_add(m, FLOW, now_ns - 1, _FLOW_CELLS, m.a_ofi)
-    slide_add(m, VOLUME, now_ns - 1, min(_MINUTE_CELLS, 10 * limit.bar_s), lots)
+    slide_add(m, VOLUME, now_ns - 1, 10 * min(limit.rvol_s, limit.bar_s), lots)
     slide_add(m, LATE_VOLUME, now_ns - 1, _SHARE_CELLS, m.a_buy + m.a_sell)
     slide_add(m, LATE_SIGNED, now_ns - 1, _SHARE_CELLS, signed)
     count_volume(m, now_ns, lots, limit.bar_s * SECOND_NS, _VOLUME_HALF_LIFE)
-    if m.a_most >= m.big or now_ns - m.big_ns >= min(60, limit.bar_s) * SECOND_NS:
+    if m.a_most >= m.big or now_ns - m.big_ns >= min(limit.rvol_s, limit.bar_s) * SECOND_NS:
         m.big = m.a_most
         m.big_ns = now_ns
     m.a_ofi = 0
@@ -310,7 +319,8 @@ def flush(m: Any, row: Any, limit: Any) -> None:
 @part
 def measure(m: Any, now_ns: int, limit: Any) -> None:
     """Volume, takers and order flow as they are."""
-    m.rvol = relative_volume(m, now_ns, m.w_sum[VOLUME], limit.rvol_bars)
+    parts = limit.bar_s / min(limit.rvol_s, limit.bar_s)
+    m.rvol = parts * relative_volume(m, now_ns, m.w_sum[VOLUME], limit.rvol_bars)
     known = m.w_sum[LATE_VOLUME]
     m.share = 0.5 + 0.5 * m.w_sum[LATE_SIGNED] / known if known > 0 else 0.5
     m.z = root_mean(m, 0, float(m.w_sum[FLOW]))
@@ -396,7 +406,7 @@ def watch(
             look_outside(m, k, mid, now_ns, limit)
             if holds(m, k, mid, now_ns, closed, limit) != 0:
                 m.keys += 1
-                m.k_key[k], m.k_phase[k], m.k_told_ns[k] = m.keys, ACTIVE, now_ns
+                m.k_key[k], m.k_phase[k], m.k_told_ns[k], m.k_told[k] = m.keys, ACTIVE, now_ns, mid
                 m.k_grade[k] = 3 if m.rvol >= 2.5 * limit.rvol else (2 if m.rvol >= 1.5 * limit.rvol else 1)
                 news = m.news_ns > 0 and m.k_out_ns[k] - m.news_ns <= limit.news_s * SECOND_NS
                 m.k_news[k] = NEWS if news else IGNITION
@@ -417,7 +427,10 @@ def words(found: Found) -> str:
     if found.phase == "cleared":
         far, after = f"{e['beyond']:.0f}t beyond", f"after {e['seconds']:.0f}s"
         if found.reason == "reversed":
-            return f"IGNITION-REVERSAL {arrow} (after the fact) · {far} {edge}, given back {after}"
+            return fit(
+                f"IGNITION-REVERSAL {arrow} (after the fact) · {far} {edge}, given back {after}",
+                f"IGNITION-REVERSAL {arrow} (after the fact) · {far} {edge}",
+            )
         if found.reason == "failed":
             return f"FAILED BREAK {arrow} · back inside {edge} {after} · {far} at most"
         return f"IGNITION {arrow} {found.reason} · {far} {edge} at most {after}"
@@ -429,8 +442,13 @@ def words(found: Found) -> str:
     tight = f" (c{e['tightness']:.2f})".replace("c0.", "c.")
     flow = f"RVOL{star} {e['rvol']:.1f} {whose} {share:.0%} z {abs(e['ofi_z']):.1f}"
     stop = found.price(int(e["stop"]))
-    text = f"{name} {arrow} {long} {e['width']:.0f}t{tight} broke {edge} · {flow} · stop {stop}"
-    return text if len(text) <= 78 else f"{name} {arrow} {long} {e['width']:.0f}t broke {edge} · {flow} · stop {stop}"
+    head = f"{name} {arrow} {long} {e['width']:.0f}t"
+    return fit(
+        f"{head}{tight} broke {edge} · {flow} · stop idea {stop}",
+        f"{head}{tight} broke {edge} · {flow} · stop {stop}",
+        f"{head} broke {edge} · {flow} · stop {stop}",
+        f"{head} broke {edge} · {flow}",
+    )
 
 
 _FAST: Final = {"bar_s": 1, "hold_s": 0.3, "confirm_s": 1.0, "fail_s": 6, "done_s": 20, "news_s": 30}
@@ -458,10 +476,11 @@ DETECTOR = Detector(
     evidence=(
         "width", "tightness", "rvol", "share", "ofi_z", "stop", "minutes", "beyond", "seconds", "rvol_days", "sigma",
     ),
+    knob="rvol",
     cases=(
         Case(
             "a tight range breaks upwards on a surge and runs its course",
-            _RANGE + _BREAK + walk("+u+u+u+u+uu+uuuu+uuu", 113, 6, 200) + "~1000 b126:21",
+            _RANGE + _BREAK + walk("+u+u+u+u+uu+uuuu+uuu" + "u" * 10, 113, 6, 200) + "~1000 b136:21",
             ("IGNITION ▲ 20s 8t", "IGNITION ▲ done"),
             _FAST,
         ),
@@ -469,13 +488,13 @@ DETECTOR = Detector(
             "a break that falls back into the range",
             _RANGE + _BREAK + walk("u+++++", 113, 5, 250) + walk("d" * 10, 114, 5, 150),
             ("IGNITION ▲ 20s 8t", "FAILED BREAK ▲"),
-            _FAST | {"large_sigma": 5},
+            _FAST | {"large_sigma": 5.0},
         ),
         Case(
             "a large move that is given back",
             _RANGE + _BREAK + walk("uu+u+u+", 113, 7, 250) + walk("d" * 8, 117, 5, 150),
             ("IGNITION ▲ 20s 8t", "IGNITION-REVERSAL ▲"),
-            _FAST | {"large_sigma": 2},
+            _FAST | {"large_sigma": 2.0},
         ),
         Case(
             "downwards, and nothing more comes of it",
@@ -488,8 +507,8 @@ DETECTOR = Detector(
         Case("one block is no surge", _RANGE + walk("uuu", 108, 1, 130) + walk("+", 111, 90, 130)
              + walk("uuu", 111, 1, 270), (), _FAST),
         Case("no range: the price had been walking all along",
-             LADDER + walk("uduuuduududuuud" * 6, 104, 1, 300)
-             + walk("uuu+u+u+uuu", 122, 9, 130), (), _FAST),
+             LADDER + walk("u" * 12 + "d" * 20 + "u" * 9 + "d" * 5 + ("u" * 12 + "d" * 6) * 3, 104, 1, 270)
+             + walk("u" * 6 + "uuu+u+u+u+u+++" + "+" * 12, 118, 9, 130), (), _FAST),
     ),
     baselines={"20-bar high": {"naive": 1, "new_bars": 5}},
 )  # fmt: skip

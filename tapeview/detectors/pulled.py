@@ -16,7 +16,7 @@ from tapeview.detectors import _cycle as cycle
 from tapeview.detectors import _estimate as estimate
 from tapeview.detectors._cycle import ACTIVE, finish
 from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
-from tapeview.detectors._estimate import size_add, size_quantile, size_share
+from tapeview.detectors._estimate import size_add, size_bucket, size_quantile, size_share
 from tapeview.engine._jit import high_bit, inlined, kernel, part
 from tapeview.engine.frame import IS_BOOK, IS_EVENT, IS_TRADE
 
@@ -25,10 +25,14 @@ class PulledThresholds(Thresholds, frozen=True, kw_only=True):
     """What is a large order, what is unusual about how it goes, and how often makes a pattern."""
 
     size_q: Annotated[float, bound(0.5, 0.9999, "Share of recent adds that are smaller.", "J")] = 0.99
-    lvl_mult: Annotated[float, bound(0, 100, "Least size over the median level.", "J")] = 3.0
+    lvl_mult: Annotated[
+        float, bound(0, 100, "Least size over the median level.", "B: fitted on simulated seeds 20-23")
+    ] = 1.5
     least_ticks: Annotated[int, bound(1, 100, "Least distance from the touch when shown, in ticks.", "J")] = 1
     most_ticks: Annotated[int, bound(1, 100, "Most distance from the touch when shown, in ticks.", "J")] = 10
-    imbalance: Annotated[float, bound(0, 1, "Least change of the imbalance of depth that it made.", "J")] = 0.15
+    imbalance: Annotated[
+        float, bound(0, 1, "Least change of the imbalance of depth that it made.", "B: fitted on simulated seeds 20-23")
+    ] = 0.04
     unfilled: Annotated[float, bound(0.5, 1, "Least share of it that never traded.", "J")] = 0.95
     watch_q: Annotated[float, bound(0.1, 0.99, "Share of adds smaller than those that tell what is usual.", "J")] = 0.90
     min_class: Annotated[int, bound(20, 100_000, "Lives known before they are evidence.", "J")] = 500
@@ -38,12 +42,25 @@ class PulledThresholds(Thresholds, frozen=True, kw_only=True):
         150
     )
     burst: Annotated[int, bound(2, 100, "Large levels that leave together in a burst of quotes.", "J")] = 3
-    single_p: Annotated[float, bound(0, 1, "Largest p-value of a single one that counts.", "J")] = 0.1
+    common: Annotated[
+        float,
+        bound(0, 1000, "Adds of such a size to expect in a window, at most.", "B: fitted on simulated seeds 20-23"),
+    ] = 5.0
+    life_p: Annotated[
+        float, bound(0, 1, "Largest share of lives like it that were shorter.", "B: fitted on simulated seeds 20-23")
+    ] = 0.7
+    single_p: Annotated[
+        float, bound(0, 1, "Largest p-value of a single one that counts.", "B: fitted on simulated seeds 20-23")
+    ] = 0.2
     pattern_n: Annotated[int, bound(2, 50, "Least of them in a pattern.", "J")] = 3
-    p: Annotated[float, bound(0, 1, "Largest p-value of them together.", "J, M: base rates")] = 1e-3
-    same: Annotated[float, bound(0, 1, "Most difference of their sizes.", "J")] = 0.25
-    window_s: Annotated[int, bound(10, 7200, "Time in which they come, in s.", "J")] = 600
-    clear_s: Annotated[int, bound(10, 7200, "Time without another after which it is over, in s.", "J")] = 600
+    p: Annotated[float, bound(0, 1, "Largest p-value of them together.", "B: fitted on simulated seeds 20-23")] = 0.001
+    same: Annotated[float, bound(0, 1, "Most difference of their sizes.", "B: fitted on simulated seeds 20-23")] = 0.2
+    window_s: Annotated[
+        int, bound(10, 7200, "Time in which they come, in s.", "B: fitted on simulated seeds 20-23")
+    ] = 180
+    clear_s: Annotated[
+        int, bound(10, 7200, "Time without another after which it is over, in s.", "B: fitted on simulated seeds 20-23")
+    ] = 90
     naive: Annotated[
         int, bound(0, 1, "1: the naive rule alone, 10 times the median add and gone within 1 s.", "M: base rates")
     ] = 0
@@ -78,8 +95,8 @@ MEMORY: Final = np.dtype(
         *cycle.fields(LIVES),
         *estimate.fields(sizes=2),
         *((name, "i8") for name in (
-            "epoch", "adds", "looked", "median", "watch", "large", "half_large", "pending", "gone", "bigs", "by_level",
-            "fill_ns", "fill_side", "fill_lots",
+            "epoch", "adds", "since_ns", "looked", "median", "watch", "large", "half_large", "pending", "gone", "bigs",
+            "by_level", "fill_ns", "fill_side", "fill_lots",
         )),
         *((name, "i8", (SETS * WAYS,)) for name in (
             "w_id", "w_side", "w_tick", "w_lots", "w_born_ns", "w_away", "w_base", "w_traded", "w_across",
@@ -173,6 +190,15 @@ def learn(m: Any, limit: Any) -> None:
 
 
 @part
+def is_rare(m: Any, limit: Any, now_ns: int, lots: int) -> bool:
+    """Say whether a size is not one that many use: where such adds come all the time, some always look alike."""
+    share = m.h_count[_ADDS, size_bucket(lots)] / max(m.h_n[_ADDS], 1)
+    window_ns = limit.window_s * _SECOND
+    a_window = m.adds * window_ns / max(now_ns - m.since_ns, window_ns)
+    return limit.naive != 0 or share * a_window <= limit.common
+
+
+@part
 def added(m: Any, limit: Any, row: Any, key: int, lots: int, base: int) -> None:
     """Lots were added: learn their size, and watch them where they are many and not at the touch."""
     side = row.side
@@ -184,6 +210,8 @@ def added(m: Any, limit: Any, row: Any, key: int, lots: int, base: int) -> None:
         return
     size_add(m, _ADDS, lots)
     m.adds += 1
+    if m.since_ns == 0:
+        m.since_ns = row.recv_ns
     if m.adds % _RELEARN == 0 or m.adds == limit.min_adds or (m.adds < _RELEARN and m.adds & (m.adds - 1) == 0):
         learn(m, limit)
     if m.adds < limit.min_adds or lots < m.watch or away < limit.least_ticks:
@@ -199,7 +227,7 @@ def added(m: Any, limit: Any, row: Any, key: int, lots: int, base: int) -> None:
     inside = away < limit.most_ticks
     before = own - lots if inside and own >= lots else own
     moved = (before + lots - other) / max(before + lots + other, 1) - (before - other) / max(before + other, 1)
-    large = 1 if lots >= m.large and moved >= limit.imbalance else 0
+    large = 1 if lots >= m.large and moved >= limit.imbalance and is_rare(m, limit, row.recv_ns, lots) else 0
     m.w_id[at], m.w_side[at], m.w_tick[at], m.w_lots[at] = key, side, row.tick, lots
     m.w_born_ns[at], m.w_away[at], m.w_base[at], m.w_traded[at] = row.recv_ns, away, base, 0
     m.w_across[at], m.w_touch[at], m.w_large[at] = across(row, side), touch, large
@@ -230,7 +258,10 @@ def is_in(own: int, other: int, pool: int) -> bool:
 
 @part
 def tails(m: Any, limit: Any, own: int, life: int, came: int, rate: int) -> float:
-    """-2 sum ln p of a life so short, of the price having come near, and of trades across at such a rate."""
+    """-2 sum ln p of a life so short, of the price having come near, and of trades across at such a rate.
+
+    Gives -1 where it lived as long as others do.
+    """
     pool = pooled(m, limit, own)
     if pool == 3:
         return 0.0
@@ -246,7 +277,10 @@ def tails(m: Any, limit: Any, own: int, life: int, came: int, rate: int) -> floa
         for step in range(rate + 1, STEPS):
             more += m.t_rate[other, step]
         as_much += m.t_rate[other, rate]
-    x = -2.0 * math.log((shorter + 0.5 * as_long + 0.5) / (total + 1.0))
+    p_life = (shorter + 0.5 * as_long + 0.5) / (total + 1.0)
+    if p_life > limit.life_p:
+        return -1.0
+    x = -2.0 * math.log(p_life)
     if came != 0:
         x -= 2.0 * math.log((came_n + 1.0) / (total + 1.0))
     if rate > 0:
@@ -289,12 +323,13 @@ def left(m: Any, limit: Any, row: Any, at: int, by_level: int) -> None:
     if m.w_large[at] != 0 and m.pending < PENDING:
         p = m.pending
         m.p_x[p] = tails(m, limit, own, life, came, rate)
+        patient = m.p_x[p] < 0.0 and limit.naive == 0
         rarer = (1.0 - size_share(m, _ADDS, m.w_lots[at])) * m.h_n[_ADDS]
         m.p_x[p] -= 2.0 * math.log((rarer + 1.0) / (m.h_n[_ADDS] + 1.0))
         m.p_ns[p] = now_ns
         m.p_due_ns[p] = now_ns + (max(limit.hold_ms, limit.quote_ms) if by_level != 0 else limit.quote_ms) * _MS
         m.p_side[p], m.p_tick[p], m.p_lots[p], m.p_life_ns[p] = side, m.w_tick[at], m.w_lots[at], life_ns
-        m.p_away[p], m.p_came[p], m.p_rate[p], m.p_class[p] = m.w_away[at], came, rate, own
+        m.p_away[p], m.p_came[p], m.p_rate[p], m.p_class[p] = m.w_away[at], came, rate, -1 if patient else own
         m.p_traded[p] = m.w_traded[at]
         m.pending += 1
     count_life(m, own, life, came, rate)

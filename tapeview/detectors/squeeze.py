@@ -31,7 +31,7 @@ from tapeview.detectors import _estimate as estimate
 from tapeview.detectors import _fuel as fuel
 from tapeview.detectors import _surge as surge
 from tapeview.detectors._cycle import ACTIVE, CLEAR, CONFIRM, NOTHING, RAISE, finish, step
-from tapeview.detectors._declare import A_CRYPTO, A_FUTURE, Detector, Found, Thresholds, bound
+from tapeview.detectors._declare import A_CRYPTO, A_FUTURE, ABSORBED, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import logistic
 from tapeview.detectors._fuel import UNKNOWN, funding_sigmas, open_interest, refuel, take_input
 from tapeview.detectors._squeeze_cases import CASES
@@ -97,7 +97,7 @@ class SqueezeThresholds(Thresholds, frozen=True, kw_only=True):
 
 
 SQUEEZE, STOP_RUN, CASCADE = range(3)
-FADED, TURNED, QUIET = range(1, 4)
+FADED, TURNED, QUIET, ABSORBED_THERE = range(1, 5)
 _SECOND_NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60 * _SECOND_NS
 _JOIN_NS: Final = 1_000_000
@@ -105,6 +105,7 @@ _FUNDING: Final = surge.MEANS
 _LOST_NS: Final = 60 * _SECOND_NS
 _HIGH_NS: Final = 180 * _SECOND_NS
 _ALMOST: Final = 1e-6
+_NEAR_TICKS: Final = 2
 
 MEMORY: Final = np.dtype(
     [
@@ -112,7 +113,7 @@ MEMORY: Final = np.dtype(
         *estimate.fields(means=surge.MEANS + 1, sizes=surge.SIZES),
         *surge.fields(),
         *fuel.fields(),
-        ("s_method", "i8", (2,)), ("s_since_ns", "i8", (2,)), ("s_from", "i8", (2,)),
+        ("s_method", "i8", (2,)), ("s_since_ns", "i8", (2,)), ("s_from", "i8", (2,)), ("s_seq", "i8", (2,)),
         ("now_ns", "i8"), ("dead_ns", "i8"), ("halted", "i8"), ("stopped", "i8"), ("second", "i8"),
         ("counted_ns", "i8"), ("score", "f8"), ("value", "f8"), ("method", "i8"), ("grade", "i8"),
     ]
@@ -173,14 +174,29 @@ def judge(m: Any, limit: Any, context: Any, side: int) -> None:
 def grade_of(m: Any, limit: Any, k: int) -> int:
     """1 as it begins; 2 once it runs: a new extreme since, at most three minutes old, and flow with it; 3 far on."""
     reached = m.high_at if k == 0 else m.low_at
-    if m.c_phase[k] != ACTIVE or reached <= m.s_since_ns[k] or m.live_ns - reached > _HIGH_NS or m.x_share < 0.55:
+    new = reached > m.s_since_ns[k] and m.live_ns - reached <= _HIGH_NS
+    if m.c_phase[k] != ACTIVE or not new or m.x_share < 0.55 or m.value < limit.on:
         return 1
     return 3 if m.x_return >= 2.0 * limit.ret_z else 2
 
 
 @part
-def ending(m: Any, limit: Any, k: int) -> int:
+def absorbed(m: Any, b: Any, k: int, seq: int) -> bool:
+    """Say whether the board tells, at a row, of absorption ahead of the run that began after it, at its extreme."""
+    extreme = m.high if k == 0 else m.low
+    for n in range(max(0, b.a_stories - ABSORBED), b.a_stories):
+        at = n % ABSORBED
+        ahead = b.a_side[at] == 2 * k - 1 and abs(b.a_tick[at] - extreme) <= _NEAR_TICKS
+        if ahead and b.a_from_seq[at] > m.s_seq[k] and b.a_from_seq[at] <= seq and seq < b.a_to_seq[at]:
+            return True
+    return False
+
+
+@part
+def ending(m: Any, limit: Any, b: Any, k: int, seq: int) -> int:
     """Why an active run is over, 0 where it goes on."""
+    if absorbed(m, b, k, seq):
+        return ABSORBED_THERE
     if m.x_flow <= -limit.turn_z and m.x_volume > limit.turn_rvol:
         return TURNED
     reached = max(m.high_at if k == 0 else m.low_at, m.s_since_ns[k])
@@ -256,7 +272,7 @@ def watch(
     events: Any, frame: Any, rows: Any, context: Any, board: Any, limits: Any, memory: Any, out: Any
 ) -> int:  # fmt: skip
     """Measure at every second of a live book, and tell of runs up and down as they begin, grow and end."""
-    m, limit, about = memory[0], limits[0], context[0]
+    m, limit, about, b = memory[0], limits[0], context[0], board[0]
     bar_ns = limit.window_s * _SECOND_NS // BARS
     n = 0
     for at in range(len(rows)):
@@ -298,6 +314,7 @@ def watch(
             reason = 0
             if done == CONFIRM:
                 m.s_since_ns[k] = m.live_ns
+                m.s_seq[k] = row.seq
                 m.s_method[k] = m.method
                 m.s_from[k] = m.r_mid[(m.bar - BARS) % surge.RING] // 2
             elif done == CLEAR:
@@ -306,7 +323,7 @@ def watch(
                 phase = RAISED
                 m.s_method[k] = m.method
             elif active:
-                reason = ending(m, limit, k)
+                reason = ending(m, limit, b, k, row.seq)
                 if reason != 0:
                     phase = CLEARED
                     finish(m, k, m.live_ns, limit.cooldown_min * _MINUTE_NS)
@@ -321,7 +338,7 @@ def watch(
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ROOM: Final = 78
-REASONS: Final = ("", "faded", "flow has turned", "no new extreme")
+REASONS: Final = ("", "faded", "flow has turned", "no new extreme", "absorbed at the extreme")
 
 
 def words(found: Found) -> str:
@@ -339,13 +356,16 @@ def words(found: Found) -> str:
     line = f"{name} {found.name[:12]} {found.price(found.tick)}"
     if found.phase == "cleared":
         return f"{line} · {found.reason}"
-    for part_ in _parts(found.method, seen, up):
-        if len(line) + 3 + len(part_) <= _ROOM:
-            line += f" · {part_}"
+    if found.method == "squeeze":
+        fuels = (f"{line} · fuel {seen['fuel']:.0f} ({_inputs(seen, most)})" for most in (2, 1, 0))
+        line = next((said for said in fuels if len(said) <= _ROOM), line)
+    for piece in _pieces(found.method, seen, up):
+        if len(line) + 3 + len(piece) <= _ROOM:
+            line += f" · {piece}"
     return line
 
 
-def _parts(method: str, seen: dict[str, float], up: bool) -> list[str]:
+def _pieces(method: str, seen: dict[str, float], up: bool) -> list[str]:
     out = []
     if method == "cascade":
         if seen["interest"]:
@@ -357,8 +377,6 @@ def _parts(method: str, seen: dict[str, float], up: bool) -> list[str]:
             z = f" (z {_signed(seen['funding_z'], 1)})" if seen["funding_z"] else ""
             out.append(f"funding {_signed(100 * seen['funding'], 3)}%{z}")
     else:
-        if method == "squeeze":
-            out.append(f"fuel {seen['fuel']:.0f} ({_inputs(seen)})")
         out.append(f"{_signed(seen['return'], 1)}σ")
     out.append(f"RVOL* {seen['rvol']:.1f}")
     if seen["depth_lost"] >= 0.005:
@@ -367,12 +385,12 @@ def _parts(method: str, seen: dict[str, float], up: bool) -> list[str]:
     return out
 
 
-def _inputs(seen: dict[str, float]) -> str:
+def _inputs(seen: dict[str, float], most: int) -> str:
     out = [f"SI {100 * seen['short_share']:.0f}%"] if seen["short_share"] >= 0 else []
-    out += [f"DTC {seen['cover_days']:.1f}"] if seen["cover_days"] >= 0 and len(out) < 2 else []
-    out += [f"fee {100 * seen['fee']:.0f}%"] if seen["fee"] >= 0 and len(out) < 2 else []
+    out += [f"DTC {seen['cover_days']:.1f}"] if seen["cover_days"] >= 0 else []
+    out += [f"fee {100 * seen['fee']:.0f}%"] if seen["fee"] >= 0 else []
     day = datetime.fromtimestamp(seen["as_of"], UTC)
-    return ", ".join([*out, f"{day.day}-{_MONTHS[day.month - 1]}"])
+    return ", ".join([*out[:most], f"{day.day}-{_MONTHS[day.month - 1]}"])
 
 
 def _signed(value: float, decimals: int) -> str:
@@ -411,6 +429,7 @@ DETECTOR = Detector(
         "sweeps", "new_extreme", "interest", "funding", "funding_z", "forced",
     ),
     knob="on",
-    baselines={"return > 3 sigma": {"naive": 1, "hold_s": 0}},
+    after=("absorption",),
+    baselines={"return-3s": {"naive": 1, "hold_s": 0, "window_s": 300}},
     cases=CASES,
 )  # fmt: skip

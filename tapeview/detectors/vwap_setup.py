@@ -16,7 +16,7 @@ from tapeview.alert import CLEARED, CONFIRMED
 from tapeview.detectors import _estimate, _flow
 from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import mean_add, normal_share, root_mean, slide_add
-from tapeview.detectors._flow import MINUTE_NS, SECOND_NS, count_volume, forget, hear, relative_volume, settle
+from tapeview.detectors._flow import MINUTE_NS, SECOND_NS, count_volume, fit, forget, hear, relative_volume, settle
 from tapeview.detectors._walk import LADDER, walk
 from tapeview.engine._jit import kernel, part
 from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TOUCH, IS_TRADE
@@ -38,7 +38,7 @@ class VwapSetupThresholds(Thresholds, frozen=True, kw_only=True):
     look_s: Annotated[int, bound(30, 7200, "Seconds in which the over-extension must have been.", "J")] = 1800
     rev_z: Annotated[float, bound(0.5, 10, "Deviations from which a reversion may start.", "S")] = 2.0
     turn_z: Annotated[float, bound(0.1, 10, "Deviations that are crossed again when it turns.", "J")] = 1.5
-    late_z: Annotated[float, bound(0, 10, "Deviations under which it is too late for a reversion.", "J")] = 0.75
+    late_z: Annotated[float, bound(0, 10, "Deviations under which it is too late for a reversion.", "J")] = 0.5
     stop_z: Annotated[float, bound(0.05, 10, "Deviations beyond the extreme that end a reversion.", "J")] = 0.5
     window_s: Annotated[int, bound(2, 60, "Seconds of trades looked at; of order flow half of it.", "J")] = 60
     ti_z: Annotated[float, bound(0, 10, "Least trade imbalance, in its own standard deviations.", "J")] = 1.0
@@ -347,12 +347,16 @@ def words(found: Found) -> str:
     target = f"{to} {found.price(round(e['target']))}"
     far = f"{e['target'] - e['mid']:+.0f}t"
     end = found.price(round(e["invalid"]))
-    full = f"{name} {arrow} {way} · flow 3/3 · {target} ({far}) · invalid {end} · {null}"
-    return full if len(full) <= 78 else f"{name} {arrow} {way} · {target} ({far}) · inv. {end} · {null}"
+    return fit(
+        f"{name} {arrow} {way} · flow 3/3 · {target} ({far}) · invalid {end} · {null}",
+        f"{name} {arrow} {way} · {target} ({far}) · invalid {end} · {null}",
+        f"{name} {arrow} {way} · {target} ({far}) · inv. {end} · {null}",
+        f"{name} {arrow} {way} · {target} · inv. {end} · {null}",
+    )
 
 
 _FAST: Final = {
-    "valid_min": 0.1, "window_s": 4, "learn_s": 10, "look_s": 30, "min_sigma": 1, "ttl_min": 0.2, "trend_s": 4,
+    "valid_min": 0.1, "window_s": 4, "learn_s": 10, "look_s": 30, "min_sigma": 1.0, "ttl_min": 0.2, "trend_s": 4,
 }  # fmt: skip
 _DAY: Final = LADDER + walk(("uuu" + "dddddd" + "uuu") * 5, 104, 6, 200) + walk("+-" * 6, 104, 3, 170)
 _UP: Final = _DAY + walk("uuuu", 104, 1, 250)
@@ -378,6 +382,7 @@ DETECTOR = Detector(
     evidence=(
         "z_from", "z", "null", "target", "invalid", "mid", "ofi", "ti_z", "cvd_slope", "rvol", "seconds",
     ),
+    knob="ti_z",
     cases=(
         Case(
             "a pullback to the VWAP, buyers take over, and the target is reached",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -21,7 +21,8 @@ from tapeview.ui.widgets._ascii import AsciiFilter
 
 if TYPE_CHECKING:
     from feeds.source import OpenOptions
-    from tapeview.config import Config
+    from tapeview.config import Config, Loaded
+    from tapeview.ui.screens._draft import Draft
 
 _FAULTS: Final = 5
 """Faults kept at most."""
@@ -54,6 +55,7 @@ class TapeviewApp(App[None]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "What the keys do", id="app.help"),
+        Binding("f2", "settings", "Settings", id="app.settings"),
         Binding("f9", "next_theme", "Next theme", id="app.theme"),
         Binding("ctrl+p", "command_palette", "Find a command", id="app.palette", priority=True),
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", id="app.suspend"),
@@ -67,6 +69,8 @@ class TapeviewApp(App[None]):
         self._ascii = (AsciiFilter(),) if ascii_only else ()
         self.ending = ending or Ending()
         """How signals and Ctrl+C end the program."""
+        self.draft: Draft | None = None
+        """The settings as they were last edited, with what was not saved."""
         self.failure: BadInput | None = None
         """Why the sources named on the command line could not be opened."""
         self.faults: list[str] = []
@@ -159,6 +163,36 @@ class TapeviewApp(App[None]):
         else:
             keys = self.plan.settings.keys if self.plan.settings is not None else {}
             self.push_screen(HelpScreen(keys, ascii_only=self.ascii_only))
+
+    def action_settings(self) -> None:
+        """Show the settings, or leave them again."""
+        from tapeview.config import Config, Loaded
+        from tapeview.ui.screens.opening import OpeningScreen
+        from tapeview.ui.screens.settings import SettingsScreen, trade_below
+
+        if isinstance(self.screen, SettingsScreen):
+            self.screen.action_leave()
+        elif not any(isinstance(screen, (SettingsScreen, OpeningScreen)) for screen in self.screen_stack):
+            # Nothing may come over a screen that is about to give its place to another.
+            loaded = Loaded(self.plan.settings or Config(), dict(self.plan.origin))
+            trade = trade_below(self.screen_stack)
+            self.push_screen(SettingsScreen(loaded, self.available_themes, trade, self.draft))
+
+    def take_settings(self, loaded: Loaded) -> None:
+        """Let changed settings act on what is shown and on what is opened from now on."""
+        from tapeview import config
+
+        before = self.plan.settings.theme if self.plan.settings is not None else self.plan.theme
+        self.plan = replace(self.plan, settings=loaded.config, origin=loaded.origin)
+        if loaded.config.theme != before and loaded.config.theme in self.available_themes:
+            self.theme = loaded.config.theme
+        for screen in self.screen_stack:
+            take = getattr(screen, "take_plan", None)
+            if take is not None:
+                take(self.plan)
+            act = getattr(screen, "take_settings", None)
+            if act is not None:
+                act(loaded.config.screen, config.thresholds(loaded))
 
     def action_next_theme(self) -> None:
         """Go on to the next theme."""

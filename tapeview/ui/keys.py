@@ -20,9 +20,12 @@ GROUPS: Final = {
     "ladder": "Ladder",
     "tape": "Tape",
     "chart": "Price and VWAP",
+    "alerts": "Alerts",
+    "explain": "Alert explained",
     "meters": "Meters",
     "home": "Home",
     "opening": "Opening",
+    "settings": "Settings",
     "help": "Help",
 }
 """First part of an id -> heading, in the order of the help screen."""
@@ -108,15 +111,20 @@ def in_words(shown: str) -> str:
 def contexts() -> dict[str, tuple[tuple[type, ...], ...]]:
     """Screen -> chains of classes whose keys are alive at the same time: app, screen and one focused panel."""
     from tapeview.ui.app import TapeviewApp
+    from tapeview.ui.screens.explain import ExplainScreen
     from tapeview.ui.screens.help import HelpScreen
     from tapeview.ui.screens.home import HomeScreen
+    from tapeview.ui.screens.leave import LeaveScreen
     from tapeview.ui.screens.opening import OpeningScreen
+    from tapeview.ui.screens.settings import SettingsScreen
     from tapeview.ui.screens.trade import PANELS, TradeScreen
 
     return {
         "home": ((TapeviewApp, HomeScreen),),
         "opening": ((TapeviewApp, OpeningScreen),),
         "trade": tuple((TapeviewApp, TradeScreen, panel) for panel in PANELS),
+        "settings": ((TapeviewApp, SettingsScreen), (TapeviewApp, LeaveScreen)),
+        "explain": ((TapeviewApp, ExplainScreen),),
         "help": ((TapeviewApp, HelpScreen),),
     }
 

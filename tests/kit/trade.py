@@ -11,11 +11,14 @@ from feeds import script
 from feeds.instruments import Instrument
 from feeds.recording import RecordingWriter
 from feeds.source import SourceInfo
+from tapeview import detectors
 from tapeview.config import Config
 from tapeview.playback import open_playback
 from tapeview.ui.app import StartPlan, TapeviewApp
 from tapeview.ui.screens.trade import TradeScreen
 
+CALM = Config(detectors={"off": [name for name in detectors.names() if name != "large_print"]})
+"""Settings under which the scripted session has an alerts panel and no alert, whatever detectors there are."""
 # Ticks of 0.25: 400 is 100.00. A venue message a word; `~` passes milliseconds.
 OPENING = "[ b400:5 b399:7 b398:9 b397:4 b396:3 a401:2 a402:9 a403:6 a404:1 a405:8 ]"
 SESSION = " ".join(
@@ -71,7 +74,7 @@ class Desk:
 @contextlib.asynccontextmanager
 async def open_trade(addresses, size=(120, 36), at="+0s", settings=None, last=None, **of_app):
     """A trade screen on recordings, paused, whose frames the caller makes."""
-    plan = StartPlan(settings=settings or Config())
+    plan = StartPlan(settings=settings or CALM)
     app = TapeviewApp(plan, **of_app)
     async with app.run_test(size=size) as pilot:
         playback = open_playback([str(address) for address in addresses], None, plan.settings, at=at, paused=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +93,48 @@ def test_jumps_go_to_beginnings_and_leave_out_what_is_not_shown() -> None:
     assert before.alert.seq == 20
     assert out.last_before(0, 10) is None
     assert out.next_after(1, 0) is None
+
+
+def test_what_began_is_told_newest_first_as_far_back_as_the_tape_is_held() -> None:
+    out = log(*STORY)
+    assert out.part(0, 99, Window(alert_rows=1)).began == ((50, 1), (20, 1), (10, 1))
+    assert out.part(0, 99, Window(alert_rows=1, tape_until=20)).began == ((20, 1), (10, 1))
+    assert out.part(0, 99, Window(alert_rows=1, alert_muted=frozenset({"iceberg"}))).began == ((50, 1),)
+    assert out.part(0, 19, Window(alert_rows=1)).began == ((10, 1),)
+
+
+def test_the_newest_is_the_one_that_began_or_grew_last_however_the_list_is_held() -> None:
+    out = log(*STORY)
+    for seq, wanted in ((9, None), (10, 0), (19, 0), (20, 1), (35, 1), (99, 3)):
+        newest = out.part(0, seq, Window(alert_rows=1, alert_until=0)).newest
+        assert (newest.number if newest is not None else None) == wanted
+    grown = log(finding(10, 1), finding(20, 2), finding(30, 1, "raised"))
+    newest = grown.part(0, 40, Window(alert_rows=1)).newest
+    assert newest is not None
+    assert (newest.number, newest.phase, newest.told_ns) == (0, "raised", 30_000)
+
+
+def test_what_stands_is_the_newest_that_lasts_and_is_not_over() -> None:
+    out = log(*STORY)
+    for seq, wanted in ((9, None), (10, 0), (25, 1), (99, 1)):
+        standing = out.part(0, seq, Window(alert_rows=1)).standing
+        assert (standing.number if standing is not None else None) == wanted
+    assert log(*STORY[:1], STORY[3]).part(0, 99, Window(alert_rows=1)).standing is None
+
+
+def test_how_sure_it_was_stays_known_when_it_is_over() -> None:
+    sure = finding(10, 1)
+    sure = sure._replace(alert=msgspec.structs.replace(sure.alert, confidence=0.9, score=7.5, grade=3))
+    over = finding(30, 1, "cleared")
+    line = log(sure, over).part(0, 99, Window(alert_rows=1)).lines[0]
+    assert (line.phase, line.confidence, line.score, line.grade) == ("cleared", 0.9, 7.5, 3)
+
+
+def test_a_story_is_found_again_by_its_number() -> None:
+    out = log(*STORY)
+    for one in STORY:
+        assert one in out.story(0, out.number(one))
+    assert out.number(finding(10, 77)) == -1
 
 
 @settings(max_examples=50, deadline=None)

@@ -18,6 +18,11 @@ from tapeview.snapshot import (
     PRINT_HIGH,
     PRINT_LOW,
     PRINT_OFF_GRID,
+    ROW_ALERT,
+    ROW_ALERT_ASK,
+    ROW_ALERT_BID,
+    ROW_ALERT_EXTREME,
+    ROW_ALERT_STRONG,
     ROW_BEST_ASK,
     ROW_BEST_BID,
     ROW_HIGH,
@@ -45,6 +50,37 @@ def engine_of(script):
 def test_the_marks_of_prints_are_the_engines():
     ours = (PRINT_HIGH, PRINT_LOW, PRINT_BIG, PRINT_OFF_GRID, PRINT_BUSTED)
     assert ours == (HIGH, LOW, BIG, OFF_GRID_PRINT, BUSTED)
+
+
+ALERT_BITS = ROW_ALERT | ROW_ALERT_STRONG | ROW_ALERT_EXTREME
+
+
+def alert_marks(active, **window):
+    """Tick -> what the rows say of alerts, where they say something."""
+    part = camera.ladder(engine_of(STORY), SCALE, Window(**({"rows": 10, "top": 104} | window)), active)
+    return {t: m & ALERT_BITS for t, m in zip(part.tick.tolist(), part.marks.tolist(), strict=True) if m & ALERT_BITS}
+
+
+def test_rows_with_an_alert_say_its_side_and_grade():
+    assert alert_marks([]) == {}
+    assert alert_marks([(1, 99, 99, 1)]) == {99: ROW_ALERT_BID}
+    assert alert_marks([(-1, 103, 103, 2)]) == {103: ROW_ALERT_ASK | ROW_ALERT_STRONG}
+    assert alert_marks([(-1, 101, 103, 3)]) == dict.fromkeys((101, 102, 103), ROW_ALERT_ASK | ROW_ALERT_EXTREME)
+    assert alert_marks([(-1, 103, 101, 3)]) == alert_marks([(-1, 101, 103, 3)])
+    assert alert_marks([(1, 99, 99, 1), (-1, 99, 99, 1)]) == {99: ROW_ALERT}
+
+
+def test_alerts_beyond_the_rows_mark_none_and_those_that_reach_in_what_is_seen():
+    assert alert_marks([(1, 94, 94, 1), (-1, 105, 200, 1), (1, -500, 0, 2)]) == {}
+    assert alert_marks([(-1, 103, 500, 1)]) == {103: ROW_ALERT_ASK, 104: ROW_ALERT_ASK}
+    assert alert_marks([(1, 0, 96, 1)]) == {95: ROW_ALERT_BID, 96: ROW_ALERT_BID}
+
+
+def test_in_coarser_rows_alerts_are_where_their_side_is():
+    # Bids round down to their row, asks up, as their sizes do.
+    assert alert_marks([(1, 99, 99, 1)], rows=4, top=11, group=10) == {90: ROW_ALERT_BID}
+    assert alert_marks([(-1, 101, 101, 1)], rows=4, top=11, group=10) == {110: ROW_ALERT_ASK}
+    assert alert_marks([(-1, 100, 100, 1)], rows=4, top=11, group=10) == {100: ROW_ALERT_ASK}
 
 
 def test_ladder_rows_are_the_levels_at_their_prices():

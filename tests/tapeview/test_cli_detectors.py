@@ -84,8 +84,9 @@ def test_a_value_of_ones_own_is_shown_with_default_and_origin(capsys, tmp_path, 
     file = tmp_path / "mine.toml"
     file.write_text('[detectors]\noff = ["squeeze"]\n[detectors.squeeze]\nrvol = 4.5\n', encoding="utf-8")
     monkeypatch.setenv("TAPEVIEW_CONFIG", str(file))
-    assert f"rvol = 4.5  (1 to 50, default 3, from {file})" in run(capsys, "squeeze")[1]
-    assert "(1 to 50, default 3, from --set)" in run(capsys, "squeeze", "--set", "squeeze.rvol=6")[1]
+    usual = f"{load()['squeeze'].thresholds().rvol:g}"
+    assert f"rvol = 4.5  (1 to 50, default {usual}, from {file})" in run(capsys, "squeeze")[1]
+    assert f"rvol = 6  (1 to 50, default {usual}, from --set)" in run(capsys, "squeeze", "--set", "squeeze.rvol=6")[1]
     assert "squeeze  Squeeze and liquidation cascade  (off)\n" in run(capsys)[1]
 
 

@@ -181,7 +181,7 @@ def test_a_wrong_word_for_a_detector_is_refused_as_such():
 def test_what_a_threshold_means_can_be_asked(capsys):
     assert main(["config", "explain", "detectors.squeeze.rvol"]) == 0
     said = capsys.readouterr().out
-    assert "detectors.squeeze.rvol = 3.0" in said
+    assert f"detectors.squeeze.rvol = {load()['squeeze'].thresholds().rvol!r}" in said
     assert "Volume of the window" in said
     assert "at least 1, at most 50" in said
 

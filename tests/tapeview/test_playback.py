@@ -145,6 +145,15 @@ def test_back_undoes_one_message_at_a_time(playback):
     playback.step_event()
 
 
+def test_back_from_a_row_inside_a_message_goes_to_the_end_of_the_one_before(playback):
+    inside = [int(s) for s in ROWS["seq"][(ROWS["marks"] & LAST == 0) & (ROWS["kind"] != CLOCK)] if s > ENDS[0]]
+    assert len(inside) > 5
+    for seq in inside:
+        playback.lane.go(seq=seq)
+        playback.back()
+        assert playback.lane.session.digest() == digest_through(seq=max(end for end in ENDS if end < seq))
+
+
 def test_forward_after_back_goes_the_same_way(playback):
     for _ in range(8):
         playback.step_event()

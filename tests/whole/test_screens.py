@@ -8,7 +8,7 @@ from tapeview.playback import open_playback
 from tapeview.ui.app import StartPlan, TapeviewApp
 from tapeview.ui.screens.home import HomeScreen
 from tapeview.ui.screens.trade import TradeScreen
-from tests.kit.trade import OPENING, open_trade, record
+from tests.kit.trade import CALM, OPENING, open_trade, record
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,7 +22,7 @@ def picture(snap_compare, tmp_path):
 
     def compare(*keys, size, at="+30s", theme="dark"):
         async def prepare(pilot):
-            playback = open_playback([str(record(tmp_path))], None, Config(), at=at, paused=True)
+            playback = open_playback([str(record(tmp_path))], None, CALM, at=at, paused=True)
             while not all(lane.index_done for lane in playback.lanes):
                 await pilot.pause(0.005)
             screen = TradeScreen(playback, Config().screen, timed=False)

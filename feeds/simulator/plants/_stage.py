@@ -8,7 +8,13 @@ from feeds.events import BID
 from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import hit, touch
-from feeds.simulator.matching import cancel, half, level_of
+from feeds.simulator.commands import (
+    cancel,
+)
+from feeds.simulator.matching import (
+    half,
+    level_of,
+)
 from feeds.simulator.state import A_PLANT, CONTINUOUS, NO_ASK, NO_BID, PLANT_OWNER, UNIT
 
 

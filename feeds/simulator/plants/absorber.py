@@ -15,7 +15,13 @@ from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import opposite, touch
 from feeds.simulator.chance import below, wait
-from feeds.simulator.matching import at_level, limit, note
+from feeds.simulator.commands import (
+    limit,
+)
+from feeds.simulator.matching import (
+    at_level,
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.plants._stage import hit_to, hold_beside, leave_stage, take_stage, withdraw_at
 from feeds.simulator.state import (

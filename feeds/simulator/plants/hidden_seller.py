@@ -15,7 +15,15 @@ from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import touch
 from feeds.simulator.chance import below, word
-from feeds.simulator.matching import cancel, half, level_of, limit, note
+from feeds.simulator.commands import (
+    cancel,
+    limit,
+)
+from feeds.simulator.matching import (
+    half,
+    level_of,
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.plants._stage import hit_to, hold_beside, leave_stage, middle, push_to, take_stage, withdraw_at
 from feeds.simulator.state import (

@@ -16,7 +16,14 @@ from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import hit, opposite, touch
 from feeds.simulator.chance import below, wait, word
-from feeds.simulator.matching import at_level, cancel, limit, note
+from feeds.simulator.commands import (
+    cancel,
+    limit,
+)
+from feeds.simulator.matching import (
+    at_level,
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.state import (
     A_PLANT,

@@ -15,7 +15,9 @@ from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import hit
 from feeds.simulator.chance import below, wait
-from feeds.simulator.matching import note
+from feeds.simulator.matching import (
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.plants._stage import leave_stage, middle, push_to, take_stage
 from feeds.simulator.state import (

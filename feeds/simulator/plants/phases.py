@@ -9,7 +9,15 @@ from feeds.events import ASK, BID
 from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.chance import below
-from feeds.simulator.matching import begin_call, halt, limit, note, uncross
+from feeds.simulator.commands import (
+    begin_call,
+    halt,
+    limit,
+    uncross,
+)
+from feeds.simulator.matching import (
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.state import (
     A_PLANT,

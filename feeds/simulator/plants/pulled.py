@@ -15,7 +15,13 @@ from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.background import hit, opposite, touch
 from feeds.simulator.chance import below
-from feeds.simulator.matching import cancel, limit, note
+from feeds.simulator.commands import (
+    cancel,
+    limit,
+)
+from feeds.simulator.matching import (
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.state import (
     A_PLANT,

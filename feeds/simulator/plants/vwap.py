@@ -1,8 +1,8 @@
 """Excursions from the session's VWAP: the price is led two deviations away and let go, with flow back to it or without.
 
-With flow, takers and the fair value go back to the VWAP once -1.5 deviations are crossed again; without, the price is
-brought to -1.5 in the same way and from there on nothing drives it. What came first, VWAP or a new extreme, is written
-down as it happened.
+With flow, takers and the fair value go on towards the VWAP for a minute or two after -1.5 deviations are crossed again;
+without, the price is brought to -1.5 in the same way and from there on nothing drives it. What came first, the VWAP
+of that moment or half a deviation beyond the extreme, is written down as it happened; neither is certain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from feeds.events import ASK, BID
 from feeds.simulator._jit import part
 from feeds.simulator.agenda import at
 from feeds.simulator.chance import whole_root
-from feeds.simulator.matching import note
+from feeds.simulator.matching import (
+    note,
+)
 from feeds.simulator.plants._contract import EVERY, Context, Label, Note, Planned, Plant, Setting, every
 from feeds.simulator.plants._stage import leave_stage, middle, take_stage
 from feeds.simulator.state import (
@@ -23,6 +25,7 @@ from feeds.simulator.state import (
     N_CROSSED,
     N_ENDED,
     N_FIRST,
+    N_MARK,
     N_TURNED,
     PLANT_VALUES,
     UNIT,
@@ -30,13 +33,11 @@ from feeds.simulator.state import (
 
 CODE: Final = 7
 _SECOND_NS: Final = 1_000_000_000
-(_FLOW, _DEPTH, _RATE, _STRENGTH, _DEADLINE, _EXTREME) = range(6)
+(_FLOW_NS, _DEPTH, _RATE, _STRENGTH, _DEADLINE, _EXTREME, _UNTIL, _TARGET, _STOP) = range(9)
 (_BEGIN, _LOOK) = range(2)
 _IDLE, _LEAVING, _BACK, _FREE, _OVER = range(5)
-TTL_NS: Final = 2700 * _SECOND_NS
+TTL_NS: Final = 1500 * _SECOND_NS
 """After this a set-up is over without result."""
-FREE_NS: Final = 600 * _SECOND_NS
-"""The stage is held so long at most after the price was let go."""
 
 
 @part
@@ -98,19 +99,25 @@ def look(s: Any, p: int, v: int) -> None:
         s.p_values[v + _EXTREME] = max(s.p_values[v + _EXTREME], away)
         if away <= 150:
             s.p_step[p] = _FREE
-            s.p_values[v + _DEADLINE] = s.now + FREE_NS
+            s.p_values[v + _DEADLINE] = s.now + TTL_NS
+            s.p_values[v + _UNTIL] = s.now + s.p_values[v + _FLOW_NS]
             note(s, p, N_CROSSED, middle(s), away, s.p_values[v + _EXTREME])
-            if s.p_values[v + _FLOW] == 0:
-                s.push = 0
-                s.bias = 0
+            mean = s.vw_sum * 16 // max(1, s.vw_lots) + 16 * s.price
+            s.p_values[v + _TARGET] = mean // 8
+            s.p_values[v + _STOP] = (mean - side * deviation(s) * (s.p_values[v + _EXTREME] + 50) // 100) // 8
+            note(s, p, N_MARK, s.p_values[v + _TARGET], s.p_values[v + _STOP], 0)
+            if s.p_values[v + _FLOW_NS] == 0:
                 s.value = middle(s) * UNIT // 2
-    elif away <= 0:
+                let_go(s)
+    elif (middle(s) - s.p_values[v + _TARGET]) * side >= 0:
         note(s, p, N_TURNED, middle(s), away, 0)
         over(s, p, 0)
-    elif away >= s.p_values[v + _EXTREME] + 50:
+    elif (middle(s) - s.p_values[v + _STOP]) * side <= 0:
         over(s, p, 1)
     elif s.now > s.p_values[v + _DEADLINE]:
         over(s, p, 2)
+    elif s.now > s.p_values[v + _UNTIL]:
+        let_go(s)
 
 
 @part
@@ -128,6 +135,13 @@ def over(s: Any, p: int, how: int) -> None:
     leave_stage(s)
 
 
+@part
+def let_go(s: Any) -> None:
+    """Leave the price to itself; nobody else leads it before it is known how this one ended."""
+    s.push = 0
+    s.bias = 0
+
+
 # -- the plan and the label -----------------------------------------------------------------------
 
 OUTCOMES: Final = ("target", "invalid", "timeout", "not reached")
@@ -143,8 +157,9 @@ def _plan(context: Context) -> list[Planned]:
         depth = context.between(210, 270)
         rate = context.between(12, 25)
         strength = context.between(300, 500)
-        params = {"flow": flow, "depth_z": depth / 100, "rate": rate}
-        out.append(Planned(CODE, start, side, (int(flow), depth, rate, strength), params))
+        lasts = context.between(40, 140) * _SECOND_NS
+        params = {"flow": flow, "depth_z": depth / 100, "rate": rate, "flow_s": lasts // _SECOND_NS if flow else 0}
+        out.append(Planned(CODE, start, side, (lasts if flow else 0, depth, rate, strength), params))
     return out
 
 
@@ -155,6 +170,7 @@ def _label(planned: Planned, notes: Sequence[Note]) -> Label | None:
         return None
     reached = [n for n in notes if n.what == N_FIRST]
     ends = [n for n in notes if n.what == N_ENDED]
+    levels = next(n for n in notes if n.what == N_MARK)
     outcome = OUTCOMES[ends[0].lots] if ends else "open"
     params = planned.params | {
         "begin_ns": begun[0].ns,
@@ -162,6 +178,8 @@ def _label(planned: Planned, notes: Sequence[Note]) -> Label | None:
         "reached_ns": reached[0].ns,
         "extreme_z": crossed[0].more / 100,
         "recross_ns": crossed[0].ns,
+        "target_tick": levels.tick / 2,
+        "stop_tick": levels.lots / 2,
         "end_ns": ends[0].ns if ends else None,
     }
     method = "with flow" if planned.params["flow"] else "without flow"

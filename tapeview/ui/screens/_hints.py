@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from tapeview.ui.keys import actions, in_words
 from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets.alerts import Alerts
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.tape import Tape
 from tapeview.ui.widgets.vwap import Chart
@@ -25,6 +26,13 @@ OF_PANEL: Final[dict[type[Panel], tuple[tuple[str, str, int], ...]]] = {
         ("tape.filter-up tape.filter-down", "filter", 3),
     ),
     Chart: (("chart.longer chart.shorter", "span", 1), ("chart.slot", "anchor", 2)),
+    Alerts: (
+        ("alerts.up alerts.down", "select", 1),
+        ("alerts.explain", "explain", 2),
+        ("alerts.replay", "replay", 3),
+        ("alerts.mute", "mute", 4),
+        ("alerts.unmute", "unmute", 9),
+    ),
 }
 """Ids of the keys told on the bottom line while a panel has them, a word for each, and its rank: the last go first."""
 ALWAYS: Final = (
@@ -34,6 +42,8 @@ ALWAYS: Final = (
     ("replay.slower replay.faster", "speed", 3),
     ("replay.left replay.right", "10 s", 8),
     ("replay.goto", "go to", 4),
+    ("alerts.next alerts.previous", "alert", 6),
+    ("alerts.explain", "explain", 5),
     ("screen.next", "panel", 5),
     ("app.help", "help", 0),
     ("screen.leave", "back", 0),
@@ -48,7 +58,7 @@ def hints(
     own = next((told for kind, told in OF_PANEL.items() if isinstance(focused, kind)), ())
     ranked = [
         (rank, _together([known[name].shown.split()[0] for name in ids.split()], ascii_only), word)
-        for ids, word, rank in (*own, *ALWAYS)
+        for ids, word, rank in (*own, *(hint for hint in ALWAYS if hint[0] not in {ids for ids, _, _ in own}))
     ]
     while len(ranked) > 2 and sum(len(keys) + len(word) + 3 for _, keys, word in ranked) >= room:
         ranked.remove(max(reversed(ranked), key=lambda hint: hint[0]))

@@ -183,6 +183,10 @@ class HomeScreen(Screen[None]):
         self._say("")
         self.query_one("#home-list", OptionList).focus()
 
+    def take_plan(self, plan: StartPlan) -> None:
+        """Open sessions with changed settings from now on."""
+        self._plan = replace(self._plan, settings=plan.settings, origin=plan.origin)
+
     def _open(self, plan: StartPlan) -> None:
         from tapeview.ui.screens.opening import OpeningScreen
 

@@ -120,14 +120,16 @@ def _load(plan: StartPlan, say: Callable[[str], None]) -> Playback:
     # Imports, the first rows and the first picture take longest; the loop need not stop for them.
     say("loading the engine")
     import tapeview.ui.screens.trade  # noqa: F401
+    from tapeview.config import Config, Loaded, thresholds
     from tapeview.playback import open_playback
 
     left = plan.at is not None and plan.at.isdigit()
     going = "going to where it was left" if left else f"going to {plan.at}"
     say("reading the beginning of the source" if plan.at is None else going)
     playback = open_playback(
-        plan.addresses, plan.options, plan.settings, at=plan.at, paused=plan.paused, speed=plan.speed
-    )
+        plan.addresses, plan.options, plan.settings, at=plan.at, paused=plan.paused, speed=plan.speed,
+        thresholds=thresholds(Loaded(plan.settings or Config(), dict(plan.origin))),
+    )  # fmt: skip
     try:
         first_frame(playback)
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -11,7 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Resize
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -20,13 +22,16 @@ from tapeview import bundled
 from tapeview import format as text
 from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.background import beside, spare_collector
+from tapeview.ui.screens._alerts import AlertScreen
 from tapeview.ui.screens._bookmarks import Bookmarks
 from tapeview.ui.screens._hints import hints
 from tapeview.ui.screens._pace import Orders, Pulse
 from tapeview.ui.screens._tabs import InstrumentTabs
+from tapeview.ui.screens._tuning import Tuning
 from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
 from tapeview.ui.widgets._paint import Painter
 from tapeview.ui.widgets._panel import Beside, Panel, Stacked
+from tapeview.ui.widgets.alerts import Alerts, AlertStrip
 from tapeview.ui.widgets.card import Card
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.meters import Meters
@@ -37,13 +42,14 @@ from tapeview.ui.widgets.vwap import Chart
 
 if TYPE_CHECKING:
     from tapeview.config import ScreenSettings
+    from tapeview.detectors._declare import Thresholds
     from tapeview.playback import Playback
     from tapeview.ui.app import TapeviewApp
 
-PANELS: Final[tuple[type[Panel], ...]] = (Ladder, Tape, Chart)
+PANELS: Final[tuple[type[Panel], ...]] = (Ladder, Tape, Chart, Alerts)
 """Panels that can have the keys."""
-LAYOUTS: Final = {"f5": "all", "f6": "flow", "f7": "chart", "f8": "ladder"}
-"""Everything · ladder and tape · ladder and chart · ladder alone."""
+LAYOUTS: Final = {"f4": "alerts", "f5": "all", "f6": "flow", "f7": "chart", "f8": "ladder"}
+"""Ladder and alerts · everything · ladder and tape · ladder and chart · ladder alone."""
 FIRST_OWN_ANCHOR: Final = 2
 """Slot of the first VWAP anchor that is not the session's or the day's."""
 LEAST_COLUMNS: Final = 60
@@ -58,7 +64,7 @@ _SAID_S: Final = 4.0
 _BAD_S: Final = 30.0
 
 
-class TradeScreen(Screen[None]):
+class TradeScreen(AlertScreen):
     """Show one player's market and drive it."""
 
     BLANK: ClassVar[bool] = True
@@ -83,6 +89,7 @@ class TradeScreen(Screen[None]):
         Binding("tab", "app.focus_next", "Next panel", id="screen.next"),
         Binding("shift+tab", "app.focus_previous", "Previous panel", id="screen.previous"),
         Binding("z", "zoom", "This panel alone, and back", id="screen.zoom"),
+        Binding("f4", "layout('alerts')", "Ladder and alerts", id="screen.layout-alerts"),
         Binding("f5", "layout('all')", "Everything", id="screen.layout-all"),
         Binding("f6", "layout('flow')", "Ladder and tape", id="screen.layout-flow"),
         Binding("f7", "layout('chart')", "Ladder and chart", id="screen.layout-chart"),
@@ -116,6 +123,9 @@ class TradeScreen(Screen[None]):
         self._window = Window()
         self._drawn_ns: dict[Panel, int] = {}
         self._orders = Orders()
+        self.tuning = Tuning(playback, self._later, self._failed)
+        """Other thresholds on their way."""
+        self._timer: Timer | None = None
         self._painter = Painter(self)
         self._pulse = Pulse(settings.fps if settings is not None else 30)
         self._clock_ns = time.monotonic_ns()
@@ -136,7 +146,9 @@ class TradeScreen(Screen[None]):
             with Stacked(id="side"):
                 yield Chart(id="chart", ruled=True)
                 yield Meters(id="meters", ruled=True)
+                yield Alerts(self.alerts_view, id="alerts", ruled=True)
         yield Meters(id="meters-line")
+        yield AlertStrip(self.alerts_view, id="alert-line")
         yield Card(id="card")
         with Horizontal(id="goto"):
             yield Static(" go to ", id="goto-label")
@@ -155,7 +167,7 @@ class TradeScreen(Screen[None]):
             self._paths.append((panel, *[node for node in inside if isinstance(node, Widget) and node is not self]))
         self.query_one(Ladder).focus()
         if self._timed:
-            self.set_interval(self._pulse.period_ns / 1e9, self.frame)
+            self._timer = self.set_interval(self._pulse.period_ns / 1e9, self.frame)
         spare_collector()
 
     def _apply(self, settings: ScreenSettings) -> None:
@@ -164,8 +176,26 @@ class TradeScreen(Screen[None]):
         self.query_one(Tape).min_lots = settings.tape_min_lots
         self.query_one(Chart).span_s = settings.chart_s
 
+    def take_settings(self, settings: ScreenSettings, thresholds: Mapping[str, Thresholds]) -> None:
+        """Let changed settings act: the screen's at once, the detectors' when they have run anew to here."""
+        if settings != self._settings:
+            if self._timer is not None and (self._settings is None or settings.fps != self._settings.fps):
+                self._timer.stop()
+                self._pulse = Pulse(settings.fps)
+                self._timer = self.set_interval(self._pulse.period_ns / 1e9, self.frame)
+            self._settings = settings
+            self._apply(settings)
+            self._wanted = True
+        if self.tuning.ask(thresholds):
+            self.run_worker(self._tune(), name="tuning")
+
+    async def _tune(self) -> None:
+        await self.tuning.run()
+        self._wanted = True
+
     async def on_unmount(self) -> None:
         """Remember where it was left, and let go of the source."""
+        self.tuning.stop()
         if self._last is not None:
             at = self.playback.market_ns
             clock = self._clock(at)[:8] if at is not None else ""
@@ -227,11 +257,18 @@ class TradeScreen(Screen[None]):
         self.shown = snapshot = self.playback.snapshot(asked)
         if (len(snapshot.status.instruments) > 1) != self.has_class("several"):
             self.toggle_class("several")
+        if (snapshot.alerts is None) != self.has_class("unwatched"):
+            self.toggle_class("unwatched")
         self._make_room()
+        self.tell_alert(snapshot)
         self._painter.show(panels, snapshot)
 
     def _ask(self, panels: list[Panel]) -> Window:
-        window = Window(meters=any(isinstance(panel, Meters | Card) for panel in panels))
+        window = Window(
+            meters=any(isinstance(panel, Meters | Card) for panel in panels),
+            alert_rows=1,  # marks, and the newest, whether or not there is a list
+            alert_muted=self.alerts_view.muted,
+        )
         for panel in panels:
             try:
                 window = panel.ask(window)
@@ -424,7 +461,7 @@ class TradeScreen(Screen[None]):
         self.set_class(panel is not None, "zoomed")
         for other in self.query(Panel):
             other.set_class(other is panel, "zoom")
-        for ruled in (self.query_one(Tape), self.query_one(Chart), self.query_one("#meters", Meters)):
+        for ruled in (self.query_one(Tape), *self.query("#side Panel").results(Panel)):
             ruled.ruled = ruled is not panel
         self.query_one("#side").set_class(panel is not None and self.query_one("#side") in panel.ancestors, "zoom")
         self._wanted = True

@@ -19,6 +19,8 @@ GLYPHS: Final = {
     "▲": "^", "▼": "v", "△": "/", "▽": "\\", "▴": "+", "▾": "-", "◦": "o", "•": "*", "·": ".",
     # pointers and arrows
     "▸": ">", "◂": "<", "▶": ">", "◀": "<", "↑": "^", "↓": "v", "←": "<", "→": ">", "‖": "|", "└": "`",
+    # what an alert on the ladder is about
+    "▷": ")", "◁": "(", "◆": "@",
     # states
     "✓": "+", "✗": "X", "░": ":", "▒": "%", "▓": "#", "■": "#", "●": "*", "◇": "o", "×": "x", "…": "~", "�": "?",
     # bars: whole cells, their edges (a line where no bar is), cells filled from below

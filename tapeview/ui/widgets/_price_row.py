@@ -11,6 +11,11 @@ import numpy as np
 from tapeview import format as text
 from tapeview.format import EIGHTHS_RIGHT, Scale
 from tapeview.snapshot import (
+    ROW_ALERT,
+    ROW_ALERT_ASK,
+    ROW_ALERT_BID,
+    ROW_ALERT_EXTREME,
+    ROW_ALERT_STRONG,
     ROW_BAND1,
     ROW_BAND2,
     ROW_BAND3,
@@ -39,6 +44,15 @@ _MARKS: Final = (
     (ROW_BAND2, "2", "band2"),
     (ROW_BAND3, "3", "band3"),
 )
+ALERT_SIGNS: Final = {
+    ROW_ALERT_BID: "◁",
+    ROW_ALERT_ASK: "▷",
+    ROW_ALERT: "◇",
+    ROW_ALERT_BID | ROW_ALERT_STRONG: "◀",
+    ROW_ALERT_ASK | ROW_ALERT_STRONG: "▶",
+    ROW_ALERT | ROW_ALERT_STRONG: "◆",
+}
+"""A triangle points to the side of the ladder that an alert is about, a diamond to both; filled from grade 2 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +186,10 @@ def price_row(label: str, frame: Frame, key: Key, extra: Extra) -> Row:
         runs.append(((_count(ask_orders) if ask else "").rjust(cols.orders), quiet))
     left = cols.marks + cols.spare
     if marks and cols.marks > 1:
-        runs.append((" ", quiet))
+        if marks & ROW_ALERT:
+            runs.append(_alert_sign(marks, live, at))
+        else:
+            runs.append((" ", quiet))
         left -= 1
         for bit, letter, ink in _MARKS:
             if marks & bit and left > cols.spare:
@@ -181,6 +198,13 @@ def price_row(label: str, frame: Frame, key: Key, extra: Extra) -> Row:
     if left:
         runs.append((" " * left, quiet))
     return tuple(runs)
+
+
+def _alert_sign(marks: int, live: bool, at: str) -> Run:
+    grave = marks & (ROW_ALERT_STRONG | ROW_ALERT_EXTREME)
+    sign = ALERT_SIGNS[(marks & ROW_ALERT) | (ROW_ALERT_STRONG if grave else 0)]
+    ink = "alert-act bold" if marks & ROW_ALERT_EXTREME else "alert-warn bold" if grave else "alert-info"
+    return (sign, (ink if live else "dim") + at)
 
 
 def _size_cell(

@@ -103,7 +103,7 @@ def _join(left: list[Piece], right: list[Piece], width: int) -> Row:
 
 
 class KeysLine(Panel, can_focus=False):
-    """The keys that matter now, and on the right what the program has to say: a message, its notice, the last alert."""
+    """The keys that matter now, and on the right what the program has to say: a message, or its notice."""
 
     DEFAULT_CSS = """
     KeysLine { height: 1; }
@@ -128,8 +128,7 @@ class KeysLine(Panel, can_focus=False):
 
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
         """Draw as many hints as fit beside the message."""
-        alert = snapshot.alerts.lines[0].text if snapshot.alerts is not None and snapshot.alerts.lines else ""
-        message = text.clean(self._message or snapshot.status.notice or alert)
+        message = text.clean(self._message or snapshot.status.notice)
         message = f"{message[: max(0, width - 2)]} " if message else ""
         runs: list[Run] = [(" ", "dim")]
         used = 1

@@ -21,18 +21,22 @@ from tapeview.snapshot import (
     PRINT_HIGH,
     PRINT_LOW,
     PRINT_OFF_GRID,
+    AlertsPart,
     Snapshot,
     TapePart,
     Window,
 )
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets.alerts import GRADES
 
 KIND_LETTERS: Final = " habliotdx?"
 """A letter for each kind of print, in the order of the event record's kinds; a blank for a regular one."""
 PLACES: Final = (("◦ ", "text"), ("▼▼", "sell bold"), ("▼ ", "sell"), ("· ", "text"), ("▲ ", "buy"), ("▲▲", "buy bold"))
 BETWEEN: Final = {-1: ("·▾", "sell"), 0: ("· ", "text"), 1: ("·▴", "buy")}
 AGGRESSOR: Final = {-1: ("▽ ", "sell"), 0: ("◦ ", "text"), 1: ("△ ", "buy")}
+ALERT: Final = "!"
+"""Behind a print with which an alert began, in the colour of its grade."""
 WHEEL_ROWS: Final = 3
 UNFOLDED_MOST: Final = 64
 SIZE_WIDTH: Final = 7
@@ -146,17 +150,18 @@ class Tape(Panel):
         prints, cache = part.prints, self._cache
         kept: dict[tuple[object, ...], Row] = {}
         columns = [prints[name].tolist() for name in _FIELDS]
+        graded = _grades(snapshot.alerts, columns[0], prints["last_seq"].tolist())
         rows: list[Row] = []
-        for print_, depth in zip(zip(*columns, strict=True), part.depth.tolist(), strict=True):
+        for print_, depth, grade in zip(zip(*columns, strict=True), part.depth.tolist(), graded, strict=True):
             selected = print_[0] == self._selected and self.held and not depth
-            key = (print_, depth, selected, print_[0] in self._unfold)
+            key = (print_, depth, selected, print_[0] in self._unfold, grade)
             row = cache.get(key)
             if row is None:
                 label = _price(scale, print_[2], print_[3], print_[10])
                 if len(label) > self._price_width and self._price_width < PRICE_MOST:
                     self._price_width = min(PRICE_MOST, len(label))
                     return self._body(snapshot, part, width)
-                row = _print_row(frame, label, depth, selected, key[3], print_)
+                row = _print_row(frame, label, depth, selected, key[3], print_, grade)
             kept[key] = row
             rows.append(row)
         self._cache = kept
@@ -330,7 +335,22 @@ def _next_one_two_five(lots: int, step: int) -> int:
     return max(step for step in (power, 2 * power, 5 * power) if step < lots)
 
 
-def _print_row(frame: _Frame, label: str, depth: int, selected: bool, unfolded: bool, print_: tuple[int, ...]) -> Row:
+def _grades(alerts: AlertsPart | None, seqs: list[int], lasts: list[int]) -> list[int]:
+    # The gravest alert that began with a row of each print; 0 where none did.
+    grades = [0] * len(seqs)
+    if alerts is not None and seqs:
+        low, high = min(seqs), max(lasts)
+        for seq, grade in alerts.began:
+            if low <= seq <= high:
+                for at, (first, last) in enumerate(zip(seqs, lasts, strict=True)):
+                    if first <= seq <= last:
+                        grades[at] = max(grades[at], grade)
+    return grades
+
+
+def _print_row(
+    frame: _Frame, label: str, depth: int, selected: bool, unfolded: bool, print_: tuple[int, ...], grade: int
+) -> Row:
     scale, offset_ns, width, (time_width, price_width, count_width) = frame
     _, recv_ns, _, _, lots, side, lean, count, place, kind, marks = print_
     at = "@cursor" if selected else ""
@@ -368,5 +388,13 @@ def _print_row(frame: _Frame, label: str, depth: int, selected: bool, unfolded: 
     used = sum(len(run[0]) for run in runs)
     room = max(0, width - used)
     signs = flags + letter.strip() + ("~" if marks & PRINT_OFF_GRID else "")
-    runs.append((signs.rjust(min(3, room)).ljust(room), "loud" + at))
+    if grade and room:
+        signs = signs.rjust(min(3, room) - 1)[: room - 1]
+        runs += [
+            (signs, "loud" + at),
+            (ALERT, GRADES[min(grade, 3)][1] + at),
+            (" " * (room - 1 - len(signs)), "dim" + at),
+        ]
+    else:
+        runs.append((signs.rjust(min(3, room)).ljust(room), "loud" + at))
     return tuple(runs)

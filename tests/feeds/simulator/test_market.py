@@ -8,8 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.events import (
-    ADD, ASK, AUCTION, BID, BUY, CANCEL, FILL, HIDDEN, LAST, MODIFY, NO_BOOK, S_AUCTION, S_HALTED, S_LIVE, SELL, STATUS,
-    TRADE, UNKNOWN,
+    ADD,
+    ASK,
+    AUCTION,
+    BID,
+    BUY,
+    CANCEL,
+    FILL,
+    HIDDEN,
+    LAST,
+    MODIFY,
+    NO_BOOK,
+    S_AUCTION,
+    S_HALTED,
+    S_LIVE,
+    SELL,
+    STATUS,
+    TRADE,
+    UNKNOWN,
 )  # fmt: skip
 from feeds.simulator.market import Exchange
 from tests.kit.reference import NaiveBook

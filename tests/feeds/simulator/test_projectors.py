@@ -7,6 +7,7 @@ import pytest
 
 from feeds.events import ADD, ASK, BID, BOOK, CLOCK, FILL, HIDDEN, LAST, MODIFY, NO_BOOK, QUOTE, SNAPSHOT, TRADE
 from feeds.simulator import generate
+from feeds.simulator.markets import MARKETS
 from feeds.simulator.projectors import CONFLATIONS_MS, depth_of, to_b
 from tests.kit.reference import NaiveBook, message_ends
 
@@ -193,3 +194,21 @@ def test_the_history_of_levels_follows_orders_that_move():
     ]  # fmt: skip
     assert (to_b(rows)["kind"] == BOOK).sum() == 8
     assert {ADD, FILL} <= set(rows["kind"].tolist())
+
+
+@pytest.mark.parametrize("profile", MARKETS)
+def test_no_market_is_ever_crossed_at_the_end_of_a_message(profile):
+    """Tier D has the inside after every message; the book test above shows that it is the book's."""
+    order = {"seed": 2, "minutes": 4, "profile": profile}
+    d = rows_of(generate(**order, plants=("iceberg:every=15", "absorber:every=40", "pulled:every=20"), tier="D"))
+    ends = np.flatnonzero(d["marks"] & LAST)
+    quotes = {}
+    for side in (BID, ASK):
+        at = np.flatnonzero((d["kind"] == QUOTE) & (d["side"] == side))
+        newest = np.searchsorted(at, ends, side="right") - 1
+        assert (newest >= 0).all()
+        quotes[side] = d["tick"][at[newest]], d["lots"][at[newest]]
+    there = (quotes[BID][1] > 0) & (quotes[ASK][1] > 0)
+    assert there.mean() > 0.99
+    assert (quotes[BID][0][there] < quotes[ASK][0][there]).all()
+    assert len(ends) > 5000

@@ -106,9 +106,9 @@ def test_an_endless_session_is_given_bit_by_bit():
     [
         ("simulator:sed=1", "'seed'?"),
         ("simulator:minuets=4", "'minutes'?"),
-        ("simulator:colour=red", "one of minutes, profile, seed"),
+        ("simulator:colour=red", "one of conflate, fault, minutes, negatives, plant, profile, seed, tier"),
         ("simulator:profile=mse", "'mes'?"),
-        ("simulator:profile=xyzzy", "one of mes, perp"),
+        ("simulator:profile=xyzzy", "one of mes, perp, futures, stock, zi, coin"),
         ("simulator:seed=-1", "a whole number"),
         ("simulator:seed=1.5", "a whole number"),
         ("simulator:seed=٣", "a whole number"),

@@ -409,7 +409,7 @@ def test_short_interest_makes_the_difference_between_squeeze_and_stop_run_and_no
 def test_the_naive_rule_asks_for_the_return_alone():
     slow = cases._QUIET + " ".join(f"~500 +{t}:2 a{t}:0 b{t}:20 ~500 -{t}:2 b{t}:20" for t in range(101, 106))
     assert alerts(slow) == []
-    naive = alerts(slow, **DETECTOR.baselines["return > 3 sigma"])
+    naive = alerts(slow, **(dict(DETECTOR.baselines["return-3s"]) | {"window_s": 30}))
     assert [a.phase for a in naive][:1] == ["confirmed"]
     assert naive[0].evidence["return"] >= 3
 
@@ -423,6 +423,25 @@ def test_a_run_down_mirrors_a_run_up():
     assert [(a.recv_ns, a.phase, a.grade) for a in up] == [(a.recv_ns, a.phase, a.grade) for a in down]
     assert [a.score for a in up] == pytest.approx([a.score for a in down])
     assert [201 - a.tick for a in up] == [a.tick for a in down]
+
+
+@pytest.mark.parametrize(
+    ("side", "tick", "later", "ends"),
+    [(-1, 0, 5, True), (-1, -2, 5, True), (-1, -8, 5, False), (1, 0, 5, False), (-1, 0, -5, False)],
+)
+def test_absorption_that_begins_ahead_of_a_run_at_its_extreme_ends_it(side, tick, later, ends):
+    rows = script.events(cases._QUIET + cases._rise(101, 8) + cases._still_at(108, 2))
+    about = Instrument(venue="cme", symbol="X", tick="1")
+    limit = SqueezeThresholds(**cases._FAST)
+    plain = [f.alert for f in Watch(about, "A", {"squeeze": limit}).apply(Engine(about).apply(rows))]
+    began = plain[0].seq
+    watch = Watch(about, "A", {"squeeze": limit})
+    board = watch.board
+    board["a_stories"], board["a_side"][0, 0], board["a_tick"][0, 0] = 1, side, 109 + tick
+    board["a_from_seq"][0, 0], board["a_to_seq"][0, 0] = began + later, 2**62
+    found = [f.alert for f in watch.apply(Engine(about).apply(rows))]
+    reasons = [a.reason for a in found if a.phase == "cleared"]
+    assert reasons == (["absorbed at the extreme"] if ends else [])
 
 
 def test_in_a_halt_time_stands_still():

@@ -53,6 +53,7 @@ def test_the_documented_defaults_are_what_they_are_said_to_be():
     for name, expected in {
         "replay.pause": "p", "replay.event": ".", "replay.trade": ">", "replay.back": ",", "replay.slower": "[",
         "replay.faster": "]", "replay.goto": "g", "replay.bookmark": "m", "screen.next": "Tab", "screen.zoom": "z",
+        "alerts.explain": "e", "alerts.replay": "r", "alerts.next": "n", "alerts.previous": "N", "alerts.mute": "M",
         "ladder.centre": "Space", "ladder.touch": "Home", "ladder.clear": "c", "app.palette": "Ctrl+P",
         "ladder.up": "↑", "ladder.page-down": "PgDn", "screen.layout-all": "F5", "screen.leave": "q",
     }.items():  # fmt: skip

@@ -13,6 +13,7 @@ from tapeview.ui.screens._tabs import InstrumentTabs
 from tapeview.ui.screens.help import HelpScreen
 from tapeview.ui.screens.trade import PANELS, TradeScreen
 from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets.alerts import Alerts, AlertStrip
 from tapeview.ui.widgets.card import Card
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.meters import Meters
@@ -146,7 +147,7 @@ async def test_go_to_takes_a_time_in_the_bottom_line(trade):
         assert "go to" in desk.text()
         await desk.press(*"+12.5s", "enter")
         assert desk.since_start_ms == 12_500
-        assert "go to " not in desk.text().splitlines()[-1].split("←")[0]
+        assert not desk.screen.query_one("#goto").display
         assert isinstance(desk.app.focused, Ladder)
 
 
@@ -227,12 +228,12 @@ async def test_tab_goes_round_the_panels_and_each_tells_its_keys(trade):
         for _ in range(len(PANELS)):
             seen.append(type(desk.app.focused))
             last = desk.text().splitlines()[-1]
-            assert {Ladder: "group", Tape: "filter", Chart: "span"}[seen[-1]] in last
+            assert {Ladder: "group", Tape: "filter", Chart: "span", Alerts: "select"}[seen[-1]] in last
             await desk.press("tab")
         assert seen == list(PANELS)
         assert isinstance(desk.app.focused, Ladder)
         await desk.press("shift+tab")
-        assert isinstance(desk.app.focused, Chart)
+        assert isinstance(desk.app.focused, PANELS[-1])
 
 
 async def test_zoom_gives_one_panel_the_body_and_back(trade):
@@ -258,25 +259,31 @@ async def test_the_chart_can_be_zoomed_though_it_shares_a_column(trade):
 
 @pytest.mark.parametrize(
     ("key", "there"),
-    [("f5", {Ladder, Tape, Chart}), ("f6", {Ladder, Tape}), ("f7", {Ladder, Chart}), ("f8", {Ladder})],
+    [
+        ("f4", {Ladder, Alerts}),
+        ("f5", {Ladder, Tape, Chart, Alerts}),
+        ("f6", {Ladder, Tape}),
+        ("f7", {Ladder, Chart, Alerts}),
+        ("f8", {Ladder}),
+    ],
 )
 async def test_layouts_show_what_they_say(trade, key, there):
     async with trade(size=(120, 36)) as desk:
         await desk.press("f8")
         await desk.press(key)
-        assert {type(panel) for panel in desk.screen.panels} & {Ladder, Tape, Chart} == there
+        assert {type(panel) for panel in desk.screen.panels} & {Ladder, Tape, Chart, Alerts} == there
         assert all(panel.size.width > 20 for panel in desk.screen.panels)
 
 
 @pytest.mark.parametrize(
     ("size", "there", "absent"),
     [
-        ((80, 24), {Ladder, Tape, Meters}, {Chart, Card}),
-        ((120, 36), {Ladder, Tape, Chart, Meters}, {Card}),
-        ((200, 60), {Ladder, Tape, Chart, Meters}, {Card}),
+        ((80, 24), {Ladder, Tape, Meters, AlertStrip}, {Chart, Card, Alerts}),
+        ((120, 36), {Ladder, Tape, Chart, Meters, Alerts}, {Card, AlertStrip}),
+        ((200, 60), {Ladder, Tape, Chart, Meters, Alerts}, {Card, AlertStrip}),
         ((60, 16), {Ladder, Tape}, {Chart, Card}),
-        ((59, 16), {Card}, {Ladder, Tape, Chart, Meters}),
-        ((60, 15), {Card}, {Ladder, Tape, Chart, Meters}),
+        ((59, 16), {Card}, {Ladder, Tape, Chart, Meters, Alerts, AlertStrip}),
+        ((60, 15), {Card}, {Ladder, Tape, Chart, Meters, Alerts, AlertStrip}),
         ((20, 5), {Card}, {Ladder}),
     ],
 )

@@ -3,7 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapeview.ui.widgets._price_row import bar_cell, bar_lengths, columns, common_prefix
+from tapeview.snapshot import ROW_ALERT, ROW_ALERT_ASK, ROW_ALERT_BID, ROW_ALERT_EXTREME, ROW_ALERT_STRONG, ROW_VWAP
+from tapeview.ui.widgets._ascii import to_ascii
+from tapeview.ui.widgets._price_row import ALERT_SIGNS, bar_cell, bar_lengths, columns, common_prefix, price_row
+from tests.kit import snapshots as kit
 
 
 @given(width=st.integers(1, 200), price=st.integers(4, 17), orders=st.booleans())
@@ -72,3 +75,31 @@ def test_bars_are_relative_to_the_full_bar_and_clipped_beyond():
 )
 def test_digits_all_prices_share_are_counted_but_never_the_last_two(labels, digits):
     assert common_prefix(labels) == digits
+
+
+def marks_of(marks, width=40, live=True):
+    """The last runs of a row with these marks."""
+    row = price_row("5 012.00", (columns(width, 9, True), 0, live, kit.MES), (marks, *[0] * 11), None)
+    assert sum(len(words) for words, _ in row) == width
+    return [(words.strip(), style) for words, style in row if words.strip() and words.strip() != "5 012.00"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_an_alert_on_a_row_leaves_the_other_marks_their_place(width):
+    assert [words for words, _ in marks_of(ROW_VWAP, width)] == ["V"]
+    assert [words for words, _ in marks_of(ROW_VWAP | ROW_ALERT_BID, width)] == ["◁", "V"]
+
+
+def test_side_and_grade_of_an_alert_are_told_by_its_sign():
+    grades = (0, ROW_ALERT_STRONG, ROW_ALERT_EXTREME)
+    signs = {(side, grave): marks_of(side | grave)[0] for side in (ROW_ALERT_BID, ROW_ALERT_ASK) for grave in grades}
+    assert [words for words, _ in signs.values()] == ["◁", "◀", "◀", "▷", "▶", "▶"]
+    inks = [style.split("@")[0] for _, style in signs.values()]
+    assert inks == ["alert-info", "alert-warn bold", "alert-act bold"] * 2
+    assert marks_of(ROW_ALERT)[0][0] == "◇"
+    assert marks_of(ROW_ALERT | ROW_ALERT_STRONG | ROW_ALERT_EXTREME)[0] == ("◆", "alert-act bold@background")
+    assert len({to_ascii(sign) for sign in ALERT_SIGNS.values()}) == len(ALERT_SIGNS)
+
+
+def test_alerts_of_a_book_that_is_not_live_are_dim():
+    assert marks_of(ROW_ALERT_BID, live=False)[0][1] == "dim@background"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,6 +89,22 @@ def test_what_is_large_extreme_busted_or_off_the_grid_says_so_in_letters():
     assert sum("✗" in line for line in found) == 1
     assert sum(line.rstrip().endswith("~") for line in found) == 1
     assert "5 012.355" in "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [24, 30, 40, 52])
+def test_a_print_with_which_an_alert_began_is_marked_in_the_colour_of_its_grade(width):
+    records = kit.prints(
+        {"seq": 100, "last_seq": 110},
+        {"seq": 90, "last_seq": 90, "marks": PRINT_HIGH},
+        {"seq": 80, "last_seq": 80},
+    )
+    alerts = replace(kit.alerts(), began=((105, 1), (104, 3), (90, 2), (81, 3), (79, 3)))
+    rows = drawn(Tape(), kit.snapshot(tape=kit.tape(records), alerts=alerts), size=(width, 13))[1:4]
+    assert_aligned(rows, width)
+    signs = [[style for words, style in row if words == "!"] for row in rows]
+    assert signs == [["alert-act bold"], ["alert-warn bold"], []]
+    if width > 24:
+        assert lines(rows)[1].rstrip().endswith("H!")
 
 
 def test_a_busted_print_is_struck_through():
