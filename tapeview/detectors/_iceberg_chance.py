@@ -57,14 +57,13 @@ def expose(m: Any, gap_ns: int) -> None:
         m.nu_all *= 0.5
         for b in range(BINS):
             m.nu_seconds[b] *= 0.5
-            for r in range(SIZE_ROWS):
+        for r in range(SIZE_ROWS):
+            for b in range(BINS + 1):
                 m.nu_adds[r, b] *= 0.5
 
 
 @part
-def rate_by_chance(
-    m: Any, limit: Any, slot: int, low: int, high: int, b: int, own: int, now_ns: int, equal: int
-) -> float:
+def rate_by_chance(m: Any, slot: int, low: int, high: int, b: int, own: int, now_ns: int, equal: int) -> float:
     """Orders a second of sizes in a range that come anyway in a bin of delay: the largest of three measures."""
     adds, all_adds = 0.0, 0.0
     ends, after, all_after = 0.0, 0.0, 0.0
@@ -73,14 +72,17 @@ def rate_by_chance(
         adds += m.nu_adds[r, b]
         ends += m.nu_ends[r]
         ends2 += m.nu_ends[SIZE_ROWS + r]
-        for k in range(BINS):
-            all_adds += m.nu_adds[r, k]
-            got = m.nu_after[r, k] if equal != 0 else m.nu_like[r, k]
-            all_after += got
-            after += got if k == b else 0.0
-            got = m.nu_after[SIZE_ROWS + r, k] if equal != 0 else m.nu_like[SIZE_ROWS + r, k]
-            all_after2 += got
-            after2 += got if k == b else 0.0
+        all_adds += m.nu_adds[r, BINS]
+        if equal != 0:
+            after += m.nu_after[r, b]
+            all_after += m.nu_after[r, BINS]
+            after2 += m.nu_after[SIZE_ROWS + r, b]
+            all_after2 += m.nu_after[SIZE_ROWS + r, BINS]
+        else:
+            after += m.nu_like[r, b]
+            all_after += m.nu_like[r, BINS]
+            after2 += m.nu_like[SIZE_ROWS + r, b]
+            all_after2 += m.nu_like[SIZE_ROWS + r, BINS]
     # What this chain added to the counts itself is no chance.
     adds *= max(1.0 - (own + 1.0) / max(all_adds, 1.0), 0.0)
     if own > 0:
@@ -112,7 +114,9 @@ def count_add(m: Any, slot: int, lots: int, d: int) -> None:
     m.lv_adds[slot] += 1
     if d < 0 or d > WINDOW_NS or m.lv_story[slot] != 0:
         return
-    m.nu_adds[row_of(lots), bin_of(d)] += 1.0
+    r = row_of(lots)
+    m.nu_adds[r, bin_of(d)] += 1.0
+    m.nu_adds[r, BINS] += 1.0
     m.nu_all += 1.0
 
 
@@ -123,7 +127,7 @@ def count_end(m: Any, limit: Any, lots: int, count: int) -> None:
     m.nu_ends[r] += 1.0
     if m.nu_ends[r] > 400.0:
         m.nu_ends[r] *= 0.5
-        for b in range(BINS):
+        for b in range(BINS + 1):
             m.nu_after[r, b] *= 0.5
             m.nu_like[r, b] *= 0.5
 
@@ -137,9 +141,10 @@ def uncount(m: Any, lots: int, bins: int) -> None:
         bins >>= 3
         k = r + SIZE_ROWS if bins > 0 else r
         m.nu_ends[k] = max(m.nu_ends[k] - 1.0, 0.0)
-        m.nu_after[k, b] = max(m.nu_after[k, b] - 1.0, 0.0)
-        m.nu_like[k, b] = max(m.nu_like[k, b] - 1.0, 0.0)
-        m.nu_adds[r, b] = max(m.nu_adds[r, b] - 1.0, 0.0)
+        for column in (b, BINS):
+            m.nu_after[k, column] = max(m.nu_after[k, column] - 1.0, 0.0)
+            m.nu_like[k, column] = max(m.nu_like[k, column] - 1.0, 0.0)
+            m.nu_adds[r, column] = max(m.nu_adds[r, column] - 1.0, 0.0)
 
 
 @part

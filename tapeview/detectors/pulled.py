@@ -731,5 +731,5 @@ DETECTOR = Detector(
         ),
     ),
     baselines={"10 times the median and gone within 1 s": {"naive": 1}},
-    knob="pattern_n",
+    knob="p",
 )  # fmt: skip
