@@ -24,6 +24,7 @@ from tapeview.detectors._iceberg_chance import (
     permuted,
     rate_by_chance,
     row_of,
+    step_of,
     uncount,
 )
 from tapeview.detectors._iceberg_memory import (
@@ -132,10 +133,10 @@ def join(
         low = max(math.ceil(mean * (1.0 - limit.similar)), 1)
         high = max(math.floor(mean * (1.0 + limit.similar)), low)
         rate = rate_by_chance(m, slot, low, high, bin_of(d), m.cd_alike[c] - 1, now_ns, 0)
-    d_s, k = d / 1e9, 3 * alike
-    first = max(m.cd_score[c, k] + gain(d_s, DELAYS[0], rate, limit.p1), 0.0)
-    second = max(m.cd_score[c, k + 1] + gain(d_s, DELAYS[1], rate, limit.p1), 0.0)
-    third = max(m.cd_score[c, k + 2] + gain(d_s, DELAYS[2], rate, limit.p1), 0.0)
+    step, k = step_of(d), 3 * alike
+    first = max(m.cd_score[c, k] + gain(m, step, 0, rate), 0.0)
+    second = max(m.cd_score[c, k + 1] + gain(m, step, 1, rate), 0.0)
+    third = max(m.cd_score[c, k + 2] + gain(m, step, 2, rate), 0.0)
     best = max(first, second, third)
     if best > least:
         m.ch_score[out, k], m.ch_score[out, k + 1], m.ch_score[out, k + 2] = first, second, third

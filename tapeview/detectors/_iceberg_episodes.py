@@ -54,7 +54,7 @@ def depth_row(m: Any, row: Any, orders: int, slot: int) -> None:
         m.update_open = 1
         m.u_number += 1
         m.u_first = m.r_n
-    n = m.r_n % RING
+    n = m.r_n & (RING - 1)
     if slot >= 0:
         m.r_before[n] = m.lv_ring[slot]
         m.lv_ring[slot] = m.r_n
@@ -72,7 +72,7 @@ def depth_end(m: Any, recv_ns: int, exch_ns: int, late_ns: int) -> None:
         gap = time - m.last_update_ns
         m.gap_ns = gap if m.gap_ns == 0 else m.gap_ns + (gap - m.gap_ns) // 16
     m.last_update_ns = time
-    n = (m.u_at + m.u_n) % UPDATES
+    n = (m.u_at + m.u_n) & (UPDATES - 1)
     m.u_exch_ns[n], m.u_due_ns[n], m.u_row[n], m.u_which[n] = time, recv_ns + late_ns, m.u_first, m.u_number
     m.u_n += 1
 
@@ -171,7 +171,7 @@ def link_rows(m: Any, slot: int, first: int) -> None:
     """Link the rows of a price from some row on."""
     last = -1
     for k in range(max(first, m.r_n - RING), m.r_n):
-        at = k % RING
+        at = k & (RING - 1)
         if m.r_tick[at] == m.lv_tick[slot] and m.r_side[at] == m.lv_side[slot]:
             m.r_before[at] = last
             last = k
@@ -210,7 +210,7 @@ def judge(m: Any, board: Any, limit: Any, row: Any, until_ns: int, first: int, u
             link_rows(m, slot, first)
         k = m.lv_ring[slot]
         while k >= first and k > m.r_n - RING:
-            at = k % RING
+            at = k & (RING - 1)
             if m.r_update[at] == update:
                 if was < 0:
                     after, orders = m.r_now[at], m.r_orders[at]
@@ -238,7 +238,7 @@ def judge_due(m: Any, board: Any, limit: Any, row: Any) -> None:
                 m.u_which[n],
                 m.u_due_ns[n] - limit.late_ms * 1_000_000,
             )
-        m.u_at = (n + 1) % UPDATES
+        m.u_at = (n + 1) & (UPDATES - 1)
         m.u_n -= 1
 
 

@@ -37,6 +37,8 @@ CHAIN_SETS: Final = 128
 NATIVES: Final = 512
 BINS: Final = 6
 SIZE_ROWS: Final = 320
+STEPS: Final = 176
+"""Rows of the tables of likelihood: delays up to 2.5 s."""
 PEAKS: Final = 16
 MESSAGE_KEYS: Final = 64
 QUEUE: Final = 1024
@@ -86,6 +88,7 @@ MEMORY: Final = np.dtype(
         *_numbers("ch_score", shape=(CHAIN_SETS * WAYS, SCORES), kind="f8"),
         # how often sizes come anyway: by delay after a trade, and after an order of the same size was executed; the
         # last column of a row is its sum
+        *_numbers("nu_density", "nu_passed", shape=(STEPS, 3), kind="f8"),
         *_numbers("nu_seconds", shape=(BINS,), kind="f8"),
         *_numbers("nu_all", kind="f8"),
         *_numbers("nu_adds", shape=(SIZE_ROWS, BINS + 1), kind="f8"),
@@ -125,11 +128,12 @@ MEMORY: Final = np.dtype(
 @inlined
 def find_level(m: Any, side: int, tick: int) -> int:
     """Give the slot of a price, -1 where it has none."""
-    base = ((2 * tick + ((1 - side) >> 1)) & (SETS - 1)) * WAYS
-    for slot in range(base, base + WAYS):
-        if m.lv_tick[slot] == tick and m.lv_side[slot] == side:
-            return slot
-    return -1
+    slot = ((2 * tick + ((1 - side) >> 1)) & (SETS - 1)) * WAYS
+    # All four are compared: a branch out of a loop could not be foretold.
+    found = slot if m.lv_tick[slot] == tick and m.lv_side[slot] == side else -1
+    found = slot + 1 if m.lv_tick[slot + 1] == tick and m.lv_side[slot + 1] == side else found
+    found = slot + 2 if m.lv_tick[slot + 2] == tick and m.lv_side[slot + 2] == side else found
+    return slot + 3 if m.lv_tick[slot + 3] == tick and m.lv_side[slot + 3] == side else found
 
 
 @part

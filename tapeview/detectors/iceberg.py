@@ -36,7 +36,7 @@ from tapeview.detectors._iceberg_chain import (
     refill_was_due,
     tranche_taken,
 )
-from tapeview.detectors._iceberg_chance import WINDOW_NS, count_add, expose
+from tapeview.detectors._iceberg_chance import WINDOW_NS, count_add, expose, fill_likelihoods
 from tapeview.detectors._iceberg_episodes import depth_end, depth_row, judge_due, level_for, queue_print
 from tapeview.detectors._iceberg_identity import (
     changed_elsewhere,
@@ -103,6 +103,12 @@ def since_trade(m: Any, slot: int, recv_ns: int, exch_ns: int) -> int:
 
 
 @part
+def traded_in(m: Any, slot: int) -> bool:
+    """Say whether a price traded in this message."""
+    return m.lv_message[slot] == m.message and m.lv_traded[slot] > 0
+
+
+@part
 def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int) -> None:
     """A print of the flow with a side."""
     size_add(m, 0, row.lots)
@@ -110,8 +116,13 @@ def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int
     if m.prints % 64 == 0:
         m.large_print = size_quantile(m, 0, 0.99)
     hidden = 1 if row.print == HIDDEN else 0
-    if hidden != 0 and (tier == _C or limit.count_hidden == 0):
-        return
+    if hidden != 0:
+        if tier == _C or limit.count_hidden == 0:
+            return
+        known = find_level(m, -row.side, row.tick)
+        if row.was == 0 and (known < 0 or not traded_in(m, known)):
+            # Inside the spread nothing is displayed that could be refilled.
+            return
     slot = level_for(m, row) if tier == _C else take_level(m, -row.side, row.tick, row.recv_ns)
     if slot < 0:
         return
@@ -141,12 +152,6 @@ def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int
         if limit.rule != 0:
             m.lv_was[slot], m.lv_seen[slot] = row.was, 0
             naive_trade(m, board, limit, row, slot, row.lots)
-
-
-@part
-def traded_in(m: Any, slot: int) -> bool:
-    """Say whether a price traded in this message."""
-    return m.lv_message[slot] == m.message and m.lv_traded[slot] > 0
 
 
 @part
@@ -344,6 +349,7 @@ def prepare(limits: NDArray[Any], memory: NDArray[Any]) -> None:
         memory[name] = NONE
     memory["message"] = 1
     memory["random"] = limits["null_seed"]
+    fill_likelihoods(float(limits["p1"][0]), memory["nu_density"][0], memory["nu_passed"][0])
 
 
 # -- words ----------------------------------------------------------------------------------------
