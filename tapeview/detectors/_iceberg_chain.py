@@ -24,9 +24,11 @@ from tapeview.detectors._iceberg_chance import (
     permuted,
     rate_by_chance,
     row_of,
+    step_of,
     uncount,
 )
 from tapeview.detectors._iceberg_memory import (
+    BINS,
     CANDIDATES,
     CHAIN_SETS,
     SCORES,
@@ -98,6 +100,7 @@ def tranche_taken(m: Any, limit: Any, slot: int, number: int, lots: int, recv_ns
             break
         if score < least:
             place, least = c, score
+    m.lv_taken_ns[slot] = recv_ns
     if m.lv_story[slot] == 0:
         count_end(m, limit, lots, 2 if n >= 0 else 1)
     if least > value:
@@ -116,21 +119,27 @@ def tranche_taken(m: Any, limit: Any, slot: int, number: int, lots: int, recv_ns
 
 
 @part
-def join(m: Any, limit: Any, slot: int, c: int, lots: int, d: int, now_ns: int, out: int, alike: int) -> float:
-    """Score an order as the successor of a candidate of equal or similar size, into tranche `out`; give the best."""
-    d_s = d / 1e9
-    best = 0.0
+def join(
+    m: Any, limit: Any, slot: int, c: int, lots: int, d: int, now_ns: int, out: int, alike: int, least: float
+) -> float:
+    """Score an order as the successor of a candidate of equal or similar size; what is better than `least` is kept.
+
+    The scores are put into tranche `out`; given is the best of them.
+    """
     if alike == 0:
-        rate = rate_by_chance(m, limit, slot, lots, lots, bin_of(d), m.cd_count[c] - 1, now_ns, 1)
+        rate = rate_by_chance(m, slot, lots, lots, bin_of(d), m.cd_count[c] - 1, now_ns, 1)
     else:
         mean = m.cd_sum[c] / m.cd_alike[c]
         low = max(math.ceil(mean * (1.0 - limit.similar)), 1)
         high = max(math.floor(mean * (1.0 + limit.similar)), low)
-        rate = rate_by_chance(m, limit, slot, low, high, bin_of(d), m.cd_alike[c] - 1, now_ns, 0)
-    for k in range(3 * alike, 3 * alike + 3):
-        value = m.cd_score[c, k] + gain(d_s, DELAYS[k - 3 * alike], rate, limit.p1)
-        m.ch_score[out, k] = max(value, 0.0)
-        best = max(best, m.ch_score[out, k])
+        rate = rate_by_chance(m, slot, low, high, bin_of(d), m.cd_alike[c] - 1, now_ns, 0)
+    step, k = step_of(d), 3 * alike
+    first = max(m.cd_score[c, k] + gain(m, step, 0, rate), 0.0)
+    second = max(m.cd_score[c, k + 1] + gain(m, step, 1, rate), 0.0)
+    third = max(m.cd_score[c, k + 2] + gain(m, step, 2, rate), 0.0)
+    best = max(first, second, third)
+    if best > least:
+        m.ch_score[out, k], m.ch_score[out, k + 1], m.ch_score[out, k + 2] = first, second, third
     return best
 
 
@@ -176,6 +185,8 @@ def order_added(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
         if m.ch_id[n] == NONE or (m.ch_id[place] != NONE and m.ch_ns[n] < m.ch_ns[place]):
             place = n
     m.ch_id[place] = NONE
+    for k in range(SCORES):
+        m.ch_score[place, k] = 0.0
     equal, equal_value, alike, alike_value, newest, like = -1, -1.0, -1, -1.0, -1, -1
     for c in range(slot * CANDIDATES, slot * CANDIDATES + CANDIDATES):
         if m.cd_lots[c] == 0:
@@ -185,7 +196,7 @@ def order_added(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
             continue
         if m.cd_lots[c] == lots:
             newest = c if newest < 0 or m.cd_ns[c] > m.cd_ns[newest] else newest
-            got = join(m, limit, slot, c, lots, d, row.recv_ns, place, 0)
+            got = join(m, limit, slot, c, lots, d, row.recv_ns, place, 0, equal_value)
             if got > equal_value:
                 equal, equal_value = c, got
         if abs(lots - m.cd_lots[c]) <= limit.similar * m.cd_lots[c]:
@@ -194,26 +205,22 @@ def order_added(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
             limit.similar > 0.0
             and abs(lots - m.cd_sum[c] / m.cd_alike[c]) <= limit.similar * m.cd_sum[c] / m.cd_alike[c]
         ):
-            got = join(m, limit, slot, c, lots, d, row.recv_ns, place, 1)
+            got = join(m, limit, slot, c, lots, d, row.recv_ns, place, 1, alike_value)
             if got > alike_value:
                 alike, alike_value = c, got
-    for k in range(SCORES):
-        m.ch_score[place, k] = 0.0
     bins, delay = 0, 0
     if equal >= 0:
         d = delay_between(m, equal, row.recv_ns, exch_ns)
-        join(m, limit, slot, equal, lots, d, row.recv_ns, place, 0)
         bins = ((m.cd_bins[equal] & 0xFFFFFFFFFFFF) << 3) + bin_of(d) + 1
-    if alike >= 0:
-        d = delay_between(m, alike, row.recv_ns, exch_ns)
-        join(m, limit, slot, alike, lots, d, row.recv_ns, place, 1)
     if m.lv_story[slot] == 0:
         if newest >= 0:
             r = row_of(lots) + (SIZE_ROWS if m.cd_count[newest] > 1 else 0)
             m.nu_after[r, bin_of(delay_between(m, newest, row.recv_ns, exch_ns))] += 1.0
+            m.nu_after[r, BINS] += 1.0
         if like >= 0:
             r = row_of(m.cd_lots[like]) + (SIZE_ROWS if m.cd_alike[like] > 1 else 0)
             m.nu_like[r, bin_of(delay_between(m, like, row.recv_ns, exch_ns))] += 1.0
+            m.nu_like[r, BINS] += 1.0
     if equal < 0 and alike < 0:
         return
     m.ch_id[place], m.ch_ns[place], m.ch_lots[place], m.ch_bins[place] = number, row.recv_ns, lots, bins
@@ -259,12 +266,13 @@ def level_grown(m: Any, board: Any, limit: Any, row: Any, slot: int, lots: int, 
             m.cd_score[found, k] = 0.0
     elif volume - m.cd_volume[found] >= lots and 0 <= d <= WINDOW_NS:
         out = CHAIN_SETS * WAYS - 1
-        value = join(m, limit, slot, found, lots, d, row.recv_ns, out, 0)
+        value = join(m, limit, slot, found, lots, d, row.recv_ns, out, 0, -1.0)
         delay = 0
         for k in range(3):
             m.cd_score[found, k] = m.ch_score[out, k]
             delay = k if m.cd_score[found, k] > m.cd_score[found, delay] else delay
         m.cd_count[found] += 1
+        m.lv_linked[slot] = 1
         count = m.cd_count[found]
         tranche_found(
             m, board, limit, row, slot, NONE, lots, count, (count - 1) * lots, value, limit.level_score, delay, 0, 0

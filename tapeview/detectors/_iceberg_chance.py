@@ -12,7 +12,16 @@ from typing import Any, Final
 
 from feeds.events import NONE
 from tapeview.detectors._estimate import size_bucket
-from tapeview.detectors._iceberg_memory import BINS, CANDIDATES, LEVELS, RESERVOIR, SECOND_NS, SIZE_ROWS, next_random
+from tapeview.detectors._iceberg_memory import (
+    BINS,
+    CANDIDATES,
+    LEVELS,
+    RESERVOIR,
+    SECOND_NS,
+    SIZE_ROWS,
+    STEPS,
+    next_random,
+)
 from tapeview.engine._jit import part
 
 WINDOW_NS: Final = 2_500_000_000
@@ -57,14 +66,13 @@ def expose(m: Any, gap_ns: int) -> None:
         m.nu_all *= 0.5
         for b in range(BINS):
             m.nu_seconds[b] *= 0.5
-            for r in range(SIZE_ROWS):
+        for r in range(SIZE_ROWS):
+            for b in range(BINS + 1):
                 m.nu_adds[r, b] *= 0.5
 
 
 @part
-def rate_by_chance(
-    m: Any, limit: Any, slot: int, low: int, high: int, b: int, own: int, now_ns: int, equal: int
-) -> float:
+def rate_by_chance(m: Any, slot: int, low: int, high: int, b: int, own: int, now_ns: int, equal: int) -> float:
     """Orders a second of sizes in a range that come anyway in a bin of delay: the largest of three measures."""
     adds, all_adds = 0.0, 0.0
     ends, after, all_after = 0.0, 0.0, 0.0
@@ -73,14 +81,17 @@ def rate_by_chance(
         adds += m.nu_adds[r, b]
         ends += m.nu_ends[r]
         ends2 += m.nu_ends[SIZE_ROWS + r]
-        for k in range(BINS):
-            all_adds += m.nu_adds[r, k]
-            got = m.nu_after[r, k] if equal != 0 else m.nu_like[r, k]
-            all_after += got
-            after += got if k == b else 0.0
-            got = m.nu_after[SIZE_ROWS + r, k] if equal != 0 else m.nu_like[SIZE_ROWS + r, k]
-            all_after2 += got
-            after2 += got if k == b else 0.0
+        all_adds += m.nu_adds[r, BINS]
+        if equal != 0:
+            after += m.nu_after[r, b]
+            all_after += m.nu_after[r, BINS]
+            after2 += m.nu_after[SIZE_ROWS + r, b]
+            all_after2 += m.nu_after[SIZE_ROWS + r, BINS]
+        else:
+            after += m.nu_like[r, b]
+            all_after += m.nu_like[r, BINS]
+            after2 += m.nu_like[SIZE_ROWS + r, b]
+            all_after2 += m.nu_like[SIZE_ROWS + r, BINS]
     # What this chain added to the counts itself is no chance.
     adds *= max(1.0 - (own + 1.0) / max(all_adds, 1.0), 0.0)
     if own > 0:
@@ -100,10 +111,31 @@ def rate_by_chance(
 
 
 @part
-def gain(d_s: float, mean_s: float, rate: float, p1: float) -> float:
-    """What an order that comes after so many seconds adds to the score of a chain with that mean delay."""
-    decay = math.exp(-d_s / mean_s)
-    return math.log((p1 * decay / mean_s + rate) / rate) - p1 * (1.0 - decay)
+def step_of(d: int) -> int:
+    """The row of a delay in the table of likelihoods: 16 to an octave of a quarter of a millisecond."""
+    return min(size_bucket(d // 250_000), STEPS - 1)
+
+
+@part
+def gain(m: Any, step: int, k: int, rate: float) -> float:
+    """What an order that comes so long after adds to the score of a chain with mean delay k."""
+    return math.log1p(m.nu_density[step, k] / rate) - m.nu_passed[step, k]
+
+
+def fill_likelihoods(p1: float, density: Any, passed: Any) -> None:
+    """Fill the tables `gain` reads: how dense successors are after each delay, and the share that has come by then.
+
+    Both have a row for each step of the delay and a column for each mean delay; `p1` is the share of tranches that
+    are followed by another. Steps are at most 6 % wide and stand for their middle.
+    """
+    for step in range(STEPS):
+        low = step if step < 16 else (16 + (step & 15)) << ((step >> 4) - 1)
+        wide = 1 if step < 16 else 1 << ((step >> 4) - 1)
+        d_s = (low + 0.5 * wide) * 0.000_25
+        for k, mean_s in enumerate(DELAYS):
+            decay = math.exp(-d_s / mean_s)
+            density[step, k] = p1 * decay / mean_s
+            passed[step, k] = p1 * (1.0 - decay)
 
 
 @part
@@ -112,7 +144,9 @@ def count_add(m: Any, slot: int, lots: int, d: int) -> None:
     m.lv_adds[slot] += 1
     if d < 0 or d > WINDOW_NS or m.lv_story[slot] != 0:
         return
-    m.nu_adds[row_of(lots), bin_of(d)] += 1.0
+    r = row_of(lots)
+    m.nu_adds[r, bin_of(d)] += 1.0
+    m.nu_adds[r, BINS] += 1.0
     m.nu_all += 1.0
 
 
@@ -123,7 +157,7 @@ def count_end(m: Any, limit: Any, lots: int, count: int) -> None:
     m.nu_ends[r] += 1.0
     if m.nu_ends[r] > 400.0:
         m.nu_ends[r] *= 0.5
-        for b in range(BINS):
+        for b in range(BINS + 1):
             m.nu_after[r, b] *= 0.5
             m.nu_like[r, b] *= 0.5
 
@@ -137,9 +171,10 @@ def uncount(m: Any, lots: int, bins: int) -> None:
         bins >>= 3
         k = r + SIZE_ROWS if bins > 0 else r
         m.nu_ends[k] = max(m.nu_ends[k] - 1.0, 0.0)
-        m.nu_after[k, b] = max(m.nu_after[k, b] - 1.0, 0.0)
-        m.nu_like[k, b] = max(m.nu_like[k, b] - 1.0, 0.0)
-        m.nu_adds[r, b] = max(m.nu_adds[r, b] - 1.0, 0.0)
+        for column in (b, BINS):
+            m.nu_after[k, column] = max(m.nu_after[k, column] - 1.0, 0.0)
+            m.nu_like[k, column] = max(m.nu_like[k, column] - 1.0, 0.0)
+            m.nu_adds[r, column] = max(m.nu_adds[r, column] - 1.0, 0.0)
 
 
 @part

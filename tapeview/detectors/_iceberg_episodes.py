@@ -16,6 +16,7 @@ from tapeview.detectors._estimate import mean_add
 from tapeview.detectors._iceberg_memory import (
     ASYNC,
     BUCKETS,
+    FOREVER,
     LEVELS,
     MESSAGE_KEYS,
     QUEUE,
@@ -42,17 +43,21 @@ def queue_print(m: Any, row: Any, slot: int, exch_ns: int) -> None:
     m.q_exch_ns[n] = exch_ns if exch_ns != NONE else row.recv_ns
     m.q_recv_ns[n] = row.recv_ns
     m.q_side[n], m.q_tick[n], m.q_lots[n] = m.lv_side[slot], m.lv_tick[slot], row.lots
+    m.q_oldest = min(m.q_oldest, m.q_exch_ns[n]) if n > 0 else m.q_exch_ns[n]
     m.q_n = n + 1
 
 
 @part
-def depth_row(m: Any, row: Any, orders: int) -> None:
+def depth_row(m: Any, row: Any, orders: int, slot: int) -> None:
     """Keep a changed level of the update that is being told."""
     if m.update_open == 0:
         m.update_open = 1
         m.u_number += 1
         m.u_first = m.r_n
-    n = m.r_n % RING
+    n = m.r_n & (RING - 1)
+    if slot >= 0:
+        m.r_before[n] = m.lv_ring[slot]
+        m.lv_ring[slot] = m.r_n
     m.r_n += 1
     m.r_side[n], m.r_tick[n], m.r_was[n], m.r_now[n] = row.side, row.tick, row.was, row.now
     m.r_update[n], m.r_orders[n] = m.u_number, orders
@@ -67,9 +72,9 @@ def depth_end(m: Any, recv_ns: int, exch_ns: int, late_ns: int) -> None:
         gap = time - m.last_update_ns
         m.gap_ns = gap if m.gap_ns == 0 else m.gap_ns + (gap - m.gap_ns) // 16
     m.last_update_ns = time
-    n = m.u_n
+    n = (m.u_at + m.u_n) & (UPDATES - 1)
     m.u_exch_ns[n], m.u_due_ns[n], m.u_row[n], m.u_which[n] = time, recv_ns + late_ns, m.u_first, m.u_number
-    m.u_n = n + 1
+    m.u_n += 1
 
 
 @part
@@ -162,15 +167,29 @@ def episode(
 
 
 @part
-def judge(m: Any, board: Any, limit: Any, row: Any, until_ns: int, first: int, update: int) -> None:
+def link_rows(m: Any, slot: int, first: int) -> None:
+    """Link the rows of a price from some row on."""
+    last = -1
+    for k in range(max(first, m.r_n - RING), m.r_n):
+        at = k & (RING - 1)
+        if m.r_tick[at] == m.lv_tick[slot] and m.r_side[at] == m.lv_side[slot]:
+            m.r_before[at] = last
+            last = k
+    m.lv_ring[slot] = last
+
+
+@part
+def judge(m: Any, board: Any, limit: Any, row: Any, until_ns: int, first: int, update: int, told_ns: int) -> None:
     """Sum the prints that belong to an update by price, and judge each price's episode."""
     hold_ns = max(limit.hold_ms * 1_000_000, m.gap_ns * 5 // 2)
     kept, touched = 0, 0
+    oldest = FOREVER
     for n in range(m.q_n):
         if m.q_exch_ns[n] > until_ns:
             m.q_exch_ns[kept], m.q_side[kept], m.q_tick[kept] = m.q_exch_ns[n], m.q_side[n], m.q_tick[n]
             m.q_lots[kept], m.q_recv_ns[kept] = m.q_lots[n], m.q_recv_ns[n]
             kept += 1
+            oldest = min(oldest, m.q_exch_ns[n])
             continue
         slot = find_level(m, m.q_side[n], m.q_tick[n])
         if slot < 0 or until_ns - m.q_exch_ns[n] > hold_ns:
@@ -182,22 +201,23 @@ def judge(m: Any, board: Any, limit: Any, row: Any, until_ns: int, first: int, u
             m.tm_slot[touched] = slot
             touched += 1
         m.lv_traded[slot] += m.q_lots[n]
-    m.q_n = kept
+    m.q_n, m.q_oldest = kept, oldest
     for n in range(touched):
         slot = m.tm_slot[n]
-        side, tick = m.lv_side[slot], m.lv_tick[slot]
         was, after, orders = -1, m.lv_now[slot], 0
-        for k in range(max(first, m.r_n - RING), m.r_n):
-            at = k % RING
-            if m.r_tick[at] != tick or m.r_side[at] != side:
-                continue
+        if m.lv_since_ns[slot] >= told_ns:
+            # The price has its slot since after this update: its rows are not linked.
+            link_rows(m, slot, first)
+        k = m.lv_ring[slot]
+        while k >= first and k > m.r_n - RING:
+            at = k & (RING - 1)
             if m.r_update[at] == update:
-                was = m.r_was[at] if was < 0 else was
-                after = m.r_now[at]
-                orders = m.r_orders[at]
-            else:
-                after = m.r_was[at] if was < 0 else after
-                break
+                if was < 0:
+                    after, orders = m.r_now[at], m.r_orders[at]
+                was = m.r_was[at]
+            elif m.r_update[at] > update:
+                after = m.r_was[at]
+            k = m.r_before[at]
         was = after if was < 0 else was
         episode(m, board, limit, row, slot, m.lv_traded[slot], was, after, orders)
 
@@ -205,16 +225,21 @@ def judge(m: Any, board: Any, limit: Any, row: Any, until_ns: int, first: int, u
 @part
 def judge_due(m: Any, board: Any, limit: Any, row: Any) -> None:
     """Judge the updates whose time has come, in order."""
-    done = 0
-    while done < m.u_n and (m.u_due_ns[done] <= row.recv_ns or m.u_n - done >= UPDATES):
-        judge(m, board, limit, row, m.u_exch_ns[done], m.u_row[done], m.u_which[done])
-        done += 1
-    if done > 0:
-        for n in range(done, m.u_n):
-            k = n - done
-            m.u_exch_ns[k], m.u_due_ns[k], m.u_row[k] = m.u_exch_ns[n], m.u_due_ns[n], m.u_row[n]
-            m.u_which[k] = m.u_which[n]
-        m.u_n -= done
+    while m.u_n > 0 and (m.u_due_ns[m.u_at] <= row.recv_ns or m.u_n >= UPDATES - 1):
+        n = m.u_at
+        if m.q_n > 0 and m.q_oldest <= m.u_exch_ns[n]:
+            judge(
+                m,
+                board,
+                limit,
+                row,
+                m.u_exch_ns[n],
+                m.u_row[n],
+                m.u_which[n],
+                m.u_due_ns[n] - limit.late_ms * 1_000_000,
+            )
+        m.u_at = (n + 1) & (UPDATES - 1)
+        m.u_n -= 1
 
 
 @part

@@ -37,11 +37,13 @@ CHAIN_SETS: Final = 128
 NATIVES: Final = 512
 BINS: Final = 6
 SIZE_ROWS: Final = 320
+STEPS: Final = 176
+"""Rows of the tables of likelihood: delays up to 2.5 s."""
 PEAKS: Final = 16
 MESSAGE_KEYS: Final = 64
 QUEUE: Final = 1024
 RING: Final = 2048
-UPDATES: Final = 64
+UPDATES: Final = 1024
 BUCKETS: Final = 40
 RESERVOIR: Final = 64
 FOREVER: Final = 2**62
@@ -73,7 +75,7 @@ MEMORY: Final = np.dtype(
             "lv_episodes", "lv_refilled", "lv_episode_ns", "lv_replaced",
             # by the naive rules
             "lv_prior", "lv_prior_ns", "lv_first_ns", "lv_second_ns", "lv_shown", "lv_turnover",
-            "lv_refills", "lv_window_ns", "lv_dipped",
+            "lv_refills", "lv_window_ns", "lv_dipped", "lv_linked", "lv_taken_ns", "lv_ring",
             shape=(LEVELS,),
         ),
         *_numbers("lv_score", "lv_detect", shape=(LEVELS,), kind="f8"),
@@ -84,20 +86,23 @@ MEMORY: Final = np.dtype(
         # orders that are tranches of a chain
         *_numbers("ch_id", "ch_sum", "ch_lots", "ch_count", "ch_alike", "ch_bins", "ch_ns", shape=(CHAIN_SETS * WAYS,)),
         *_numbers("ch_score", shape=(CHAIN_SETS * WAYS, SCORES), kind="f8"),
-        # how often sizes come anyway: by delay after a trade, and after an order of the same size was executed
+        # how often sizes come anyway: by delay after a trade, and after an order of the same size was executed; the
+        # last column of a row is its sum
+        *_numbers("nu_density", "nu_passed", shape=(STEPS, 3), kind="f8"),
         *_numbers("nu_seconds", shape=(BINS,), kind="f8"),
         *_numbers("nu_all", kind="f8"),
-        *_numbers("nu_adds", shape=(SIZE_ROWS, BINS), kind="f8"),
+        *_numbers("nu_adds", shape=(SIZE_ROWS, BINS + 1), kind="f8"),
         *_numbers("nu_ends", shape=(2 * SIZE_ROWS,), kind="f8"),
-        *_numbers("nu_after", "nu_like", shape=(2 * SIZE_ROWS, BINS), kind="f8"),
+        *_numbers("nu_after", "nu_like", shape=(2 * SIZE_ROWS, BINS + 1), kind="f8"),
         # orders that were refilled, and what such orders executed in the end
         *_numbers("no_id", "no_refills", "no_hidden", "no_peak", "no_executed", "no_ns", shape=(NATIVES,)),
         *_numbers("km_ended", "km_cut", shape=(PEAKS, SIZE_ROWS)),
         *_numbers("km_n", shape=(PEAKS,)),
         # prints that wait for their depth, rows of depth, and its updates
-        *_numbers("q_n", "u_first", "u_n", "u_number", "r_n", "update_open", "gap_ns", "last_update_ns"),
+        *_numbers("q_n", "q_oldest", "u_first", "u_at", "u_n", "u_number", "r_n", "update_open", "gap_ns"),
+        *_numbers("last_update_ns"),
         *_numbers("q_exch_ns", "q_side", "q_tick", "q_lots", "q_recv_ns", shape=(QUEUE,)),
-        *_numbers("r_side", "r_tick", "r_was", "r_now", "r_update", "r_orders", shape=(RING,)),
+        *_numbers("r_side", "r_tick", "r_was", "r_now", "r_update", "r_orders", "r_before", shape=(RING,)),
         *_numbers("u_exch_ns", "u_due_ns", "u_row", "u_which", shape=(UPDATES,)),
         # episodes and sizes of long ago, for the permuted run
         *_numbers("rv_n", shape=(BUCKETS,)),
@@ -123,11 +128,12 @@ MEMORY: Final = np.dtype(
 @inlined
 def find_level(m: Any, side: int, tick: int) -> int:
     """Give the slot of a price, -1 where it has none."""
-    base = ((2 * tick + ((1 - side) >> 1)) & (SETS - 1)) * WAYS
-    for slot in range(base, base + WAYS):
-        if m.lv_tick[slot] == tick and m.lv_side[slot] == side:
-            return slot
-    return -1
+    slot = ((2 * tick + ((1 - side) >> 1)) & (SETS - 1)) * WAYS
+    # All four are compared: a branch out of a loop could not be foretold.
+    found = slot if m.lv_tick[slot] == tick and m.lv_side[slot] == side else -1
+    found = slot + 1 if m.lv_tick[slot + 1] == tick and m.lv_side[slot + 1] == side else found
+    found = slot + 2 if m.lv_tick[slot + 2] == tick and m.lv_side[slot + 2] == side else found
+    return slot + 3 if m.lv_tick[slot + 3] == tick and m.lv_side[slot + 3] == side else found
 
 
 @part
@@ -135,13 +141,14 @@ def clean_level(m: Any, slot: int) -> None:
     """Forget all about a price."""
     m.lv_side[slot] = 0
     m.lv_exch_ns[slot], m.lv_volume[slot], m.lv_story[slot], m.lv_cool_ns[slot] = NONE, 0, 0, NONE
+    m.lv_ring[slot] = -1
     m.lv_adds[slot], m.lv_now[slot], m.lv_orders[slot], m.lv_message[slot] = 0, 0, 0, 0
     m.lv_hits[slot], m.lv_hidden[slot], m.lv_hit_ns[slot] = 0, 0, NONE
     m.lv_episodes[slot], m.lv_refilled[slot], m.lv_episode_ns[slot], m.lv_replaced[slot] = 0, 0, NONE, 0
     m.lv_score[slot], m.lv_detect[slot] = 0.0, 0.0
     m.lv_prior[slot], m.lv_prior_ns[slot], m.lv_first_ns[slot], m.lv_second_ns[slot] = 0, NONE, NONE, NONE
     m.lv_shown[slot], m.lv_turnover[slot], m.lv_refills[slot], m.lv_window_ns[slot] = 0, 0, 0, NONE
-    m.lv_dipped[slot], m.lv_fill_ns[slot] = 0, NONE
+    m.lv_dipped[slot], m.lv_fill_ns[slot], m.lv_linked[slot], m.lv_taken_ns[slot] = 0, NONE, 0, NONE
     for c in range(slot * CANDIDATES, slot * CANDIDATES + CANDIDATES):
         m.cd_lots[c] = 0
 

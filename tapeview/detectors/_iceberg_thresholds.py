@@ -25,7 +25,12 @@ class IcebergThresholds(Thresholds, frozen=True, kw_only=True):
     events: Annotated[int, bound(1, 5, "Match events with lots left over that make an iceberg.", "M: one ES hour")] = 2
     window_s: Annotated[int, bound(1, 3600, "Longest pause between those, in s.", "M: one ES hour")] = 120
     min_prints: Annotated[int, bound(1, 100_000, "Prints known before one match event alone may suffice.", "J")] = 100
-    count_hidden: Annotated[int, bound(0, 1, "1 where prints the venue calls hidden count as lots left over.", "J")] = 1
+    count_hidden: Annotated[
+        int,
+        bound(
+            0, 1, "1 where prints the venue calls hidden, at a price that displays lots, count as lots left over.", "J"
+        ),
+    ] = 1
     p1: Annotated[
         float, bound(0.5, 0.99, "Share of tranches that are followed by another.", "M: simulated, section 13")
     ] = 0.9
@@ -33,21 +38,25 @@ class IcebergThresholds(Thresholds, frozen=True, kw_only=True):
         float,
         bound(0.0, 0.5, "How far a tranche's size may lie from the mean of its chain.", "M: simulated, section 13"),
     ] = 0.25
-    k_min: Annotated[int, bound(2, 20, "Tranches a chain must have.", "M: simulated, section 13")] = 3
+    k_min: Annotated[int, bound(2, 20, "Tranches a chain must have.", "B: simulated futures, seeds 0-3")] = 3
     synthetic_score: Annotated[
         float,
         bound(
             6.0,
             24.0,
             "Score at which a chain of tranches is told.",
-            "M: 11.5 and ln 3 for three delays at once, section 13",
+            "B: simulated futures, seeds 0-3, two false ones an hour",
         ),
     ] = 11.0
-    similar_score: Annotated[float, bound(6.0, 40.0, "The same for tranches that are only similar in size.", "J")] = (
-        16.0
-    )
+    similar_score: Annotated[
+        float,
+        bound(6.0, 40.0, "The same for tranches that are only similar in size.", "B: simulated futures, seeds 0-3"),
+    ] = 16.0
     level_score: Annotated[
-        float, bound(6.0, 40.0, "The same without order ids, where chance is harder to tell.", "J")
+        float,
+        bound(
+            6.0, 40.0, "The same without order ids, where chance is harder to tell.", "B: simulated futures, seeds 0-3"
+        ),
     ] = 30.0
     synthetic_off: Annotated[
         float, bound(0.0, 24.0, "Score from which a later chain counts for a running story.", "J")
@@ -56,7 +65,13 @@ class IcebergThresholds(Thresholds, frozen=True, kw_only=True):
         int, bound(0, 100, "Ticks within which the other side must show less than half as much.", "J")
     ] = 4
     async_score: Annotated[
-        float, bound(4.0, 12.0, "Score at which episodes are told.", "M: permutation null of one ES hour")
+        float,
+        bound(
+            4.0,
+            12.0,
+            "Score at which episodes are told.",
+            "B: simulated futures, seeds 0-3; 6.9 by the permutation null of one ES hour",
+        ),
     ] = 9.0
     async_off: Annotated[
         float, bound(0.0, 12.0, "Score below which a replenishing price is over.", "M: section 3.4")

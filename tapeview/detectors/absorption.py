@@ -34,39 +34,39 @@ class AbsorptionThresholds(Thresholds, frozen=True, kw_only=True):
     half_life: Annotated[int, bound(10, 5000, "Windows after which half of the regression is forgotten.", "J")] = 300
     warmup_s: Annotated[int, bound(30, 3600, "Flow to have seen before anything is judged, in s.", "J")] = 120
     flow_q: Annotated[
-        float, bound(0.5, 0.9999, "Share of recent windows with less net flow.", "B: fitted on simulated seeds 20-25")
-    ] = 0.6
+        float, bound(0.5, 0.9999, "Share of recent windows with less net flow.", "B: fitted on simulated seeds 20-27")
+    ] = 0.7
     quiet_q: Annotated[float, bound(0.1, 0.95, "Share of windows with less flow that counts as quiet.", "J")] = 0.60
     resid_z: Annotated[
         float, bound(0.5, 10, "Shortfall of the price against its usual answer, in standard deviations.",
-                     "B: fitted on simulated seeds 20-25")
-    ] = 1.0  # fmt: skip
+                     "B: fitted on simulated seeds 20-27")
+    ] = 0.75  # fmt: skip
     most_ticks: Annotated[int, bound(0, 10, "Ticks the mid may have followed the flow.", "J")] = 1
     drift_ticks: Annotated[
-        int, bound(0, 20, "Ticks the mid may have gone against the flow.", "B: fitted on simulated seeds 20-25")
+        int, bound(0, 20, "Ticks the mid may have gone against the flow.", "B: fitted on simulated seeds 20-27")
     ] = 3
     price_ticks: Annotated[
-        int, bound(0, 20, "Ticks about the price whose trades count as at it.", "B: fitted on simulated seeds 20-25")
+        int, bound(0, 20, "Ticks about the price whose trades count as at it.", "B: fitted on simulated seeds 20-27")
     ] = 0
     zone_ticks: Annotated[int, bound(0, 20, "Half-width of a zone in ticks.", "J")] = 2
     share: Annotated[
         float,
-        bound(0.1, 1, "Least share of the flow's side that traded at the price.", "B: fitted on simulated seeds 20-25"),
+        bound(0.1, 1, "Least share of the flow's side that traded at the price.", "B: fitted on simulated seeds 20-27"),
     ] = 0.8
     hit_ratio: Annotated[
-        float, bound(0, 50, "Least lots traded over the most lots displayed.", "B: fitted on simulated seeds 20-25")
+        float, bound(0, 50, "Least lots traded over the most lots displayed.", "B: fitted on simulated seeds 20-27")
     ] = 4.5
     opp_ratio: Annotated[
         float,
-        bound(1, 50, "Least lots of the flow's side over those of the other.", "B: fitted on simulated seeds 20-25"),
+        bound(1, 50, "Least lots of the flow's side over those of the other.", "B: fitted on simulated seeds 20-27"),
     ] = 1.25
     spread_ratio: Annotated[float, bound(1, 20, "Most spread over its median.", "J")] = 2.0
     unsigned: Annotated[float, bound(0, 1, "Most share of lots without a known aggressor.", "J")] = 0.2
     hold_s: Annotated[
-        int, bound(1, 60, "Time for which all this must hold, in s.", "B: fitted on simulated seeds 20-25")
+        int, bound(1, 60, "Time for which all this must hold, in s.", "B: fitted on simulated seeds 20-27")
     ] = 1
     lapse_ms: Annotated[
-        int, bound(0, 5000, "Interruption of it that does not count, in ms.", "B: fitted on simulated seeds 20-25")
+        int, bound(0, 5000, "Interruption of it that does not count, in ms.", "B: fitted on simulated seeds 20-27")
     ] = 2000
     wave_s: Annotated[int, bound(1, 30, "Pause after which the next hit is a second wave, in s.", "J")] = 2
     fail_ticks: Annotated[int, bound(1, 20, "Ticks beyond the price that break it.", "J")] = 2
@@ -102,7 +102,7 @@ MEMORY: Final = np.dtype(
         ("mids", "i8", (MIDS,)), ("z_at", "i8", (REACH + 2,)),
         *((name, "i8") for name in (
             "r_start", "r_end", "mid_step", "mid_from", "epoch", "learnt", "much", "quiet", "spread", "sane", "wide",
-            "z_tick", "z_lots", "z_all", "z_was", "z_step",
+            "z_tick", "z_lots", "z_all", "z_was", "z_step", "shown",
         )),
         ("b_ff", "f8"), ("b_fd", "f8"), ("b_dd", "f8"), ("b_n", "i8"), ("slope", "f8"), ("sigma", "f8"),
         *((name, "i8", (2,)) for name in (
@@ -282,7 +282,7 @@ def holds(m: Any, limit: Any, k: int, flow: int, moved2: int, best: int, step: i
 
 
 @part
-def arm(m: Any, limit: Any, k: int, now_ns: int) -> None:
+def arm(m: Any, limit: Any, k: int, now_ns: int, best: int) -> None:
     """Take up the zone just found, or stay with it where it is the same."""
     away = m.z_tick - m.a_tick[k]
     same = away <= limit.zone_ticks and away >= -limit.zone_ticks
@@ -302,7 +302,7 @@ def arm(m: Any, limit: Any, k: int, now_ns: int) -> None:
     if lapsed:
         m.a_since_ns[k] = now_ns
     m.a_tick[k] = m.z_tick
-    m.a_was[k] = max(m.a_was[k], m.z_was)
+    m.a_was[k] = max(m.a_was[k], m.z_was, m.shown if best == m.z_tick else 0)
     m.a_good_ns[k] = now_ns
 
 
@@ -352,7 +352,7 @@ def judge(m: Any, limit: Any, k: int, now_ns: int, flow: int, moved2: int, best:
         if m.c_phase[k] == ARMED and (broken or now_ns - m.a_good_ns[k] > limit.window_s * 1_000_000_000):
             drop(m, k)
         return 0
-    arm(m, limit, k, now_ns)
+    arm(m, limit, k, now_ns, best)
     if m.c_phase[k] != ARMED:
         return 0
     if m.a_lots[k] < limit.hit_ratio * m.a_was[k]:
@@ -452,6 +452,7 @@ def watch(
         m.wide = 1 if spread > limit.spread_ratio * max(m.spread, 1) or not known else 0
         for k in range(2):
             best = row.ask if k == 0 else row.bid
+            m.shown = row.ask_lots if k == 0 else row.bid_lots
             if limit.volume_sigmas > 0.0:
                 if step % 10 == 0 and m.learnt >= limit.warmup_s and naive(m, limit, k, now_ns, best, cells) != 0:
                     tell(m, k, row, events[i].exch_ns, out[n], i, CONFIRMED, VOLUME, 0)
@@ -531,9 +532,9 @@ _GONE: Final = "~50 a101:0&b101:50 ~50 a102:0&b102:50 ~50 a103:0&b103:50 ~50 a10
 DETECTOR = Detector(
     title="Absorption",
     rule=(
-        "Over the last `window_s` the flow is in its upper tail, the mid has moved at least `resid_z` deviations less "
-        "than a running regression on the flow expects, most of it traded within `zone_ticks` of one price that still "
-        "stands, and more than was shown there. Told once that has held for `hold_s`, or when a second wave comes "
+        "Over the last `window_s` the flow is larger than most, the mid has moved at least `resid_z` deviations less "
+        "than a running regression on the flow expects, and most traded at one price that still stands. Told once "
+        "many times what was shown there has traded at it and that has held for `hold_s`, or a second wave has come "
         "after a pause. Failed when the price is broken for `fail_s`, over when the flow is quiet for `done_s`."
     ),
     thresholds=AbsorptionThresholds,

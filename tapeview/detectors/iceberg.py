@@ -36,7 +36,7 @@ from tapeview.detectors._iceberg_chain import (
     refill_was_due,
     tranche_taken,
 )
-from tapeview.detectors._iceberg_chance import count_add, expose
+from tapeview.detectors._iceberg_chance import WINDOW_NS, count_add, expose, fill_likelihoods
 from tapeview.detectors._iceberg_episodes import depth_end, depth_row, judge_due, level_for, queue_print
 from tapeview.detectors._iceberg_identity import (
     changed_elsewhere,
@@ -103,6 +103,12 @@ def since_trade(m: Any, slot: int, recv_ns: int, exch_ns: int) -> int:
 
 
 @part
+def traded_in(m: Any, slot: int) -> bool:
+    """Say whether a price traded in this message."""
+    return m.lv_message[slot] == m.message and m.lv_traded[slot] > 0
+
+
+@part
 def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int) -> None:
     """A print of the flow with a side."""
     size_add(m, 0, row.lots)
@@ -110,8 +116,13 @@ def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int
     if m.prints % 64 == 0:
         m.large_print = size_quantile(m, 0, 0.99)
     hidden = 1 if row.print == HIDDEN else 0
-    if hidden != 0 and (tier == _C or limit.count_hidden == 0):
-        return
+    if hidden != 0:
+        if tier == _C or limit.count_hidden == 0:
+            return
+        known = find_level(m, -row.side, row.tick)
+        if row.was == 0 and (known < 0 or not traded_in(m, known)):
+            # Inside the spread nothing is displayed that could be refilled.
+            return
     slot = level_for(m, row) if tier == _C else take_level(m, -row.side, row.tick, row.recv_ns)
     if slot < 0:
         return
@@ -134,7 +145,8 @@ def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int
     m.lv_last_ns[slot], m.lv_exch_ns[slot] = row.recv_ns, exch_ns
     m.lv_volume[slot] += row.lots
     if tier == _B:
-        refill_was_due(m, slot)
+        if m.lv_linked[slot] != 0:
+            refill_was_due(m, slot)
     elif tier == _C:
         queue_print(m, row, slot, exch_ns)
         if limit.rule != 0:
@@ -149,7 +161,8 @@ def take_change(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
     if kind == FILL:
         m.lv_fill_ns[slot] = row.recv_ns
         m.fill_id = number
-    changed_here(m, slot, row.was, row.now)
+    if m.touched_n > 0 or row.marks & LAST == 0:
+        changed_here(m, slot, row.was, row.now)
     s = m.lv_story[slot] - 1
     if s >= 0:
         m.st_queue[s] = row.now
@@ -166,16 +179,18 @@ def take_change(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
         orders = m.lv_orders[slot]
         m.lv_orders[slot] = number
         grown = row.now - row.was
-        if tier == _B and grown > 0 and m.lv_traded[slot] == 0 and m.lv_last_ns[slot] != NONE and row.was >= 0:
+        if tier == _B and grown > 0 and m.lv_last_ns[slot] != NONE and not traded_in(m, slot):
             if number > 0 and orders > 0 and number != orders + 1:
                 return
             d = since_trade(m, slot, row.recv_ns, exch_ns)
-            level_grown(m, board, limit, row, slot, grown, d)
+            if 0 <= d <= WINDOW_NS:
+                level_grown(m, board, limit, row, slot, grown, d)
             count_add(m, slot, grown, d)
         return
     if kind == ADD:
         if m.lv_last_ns[slot] != NONE:
-            order_added(m, board, limit, row, slot, number, row.lots, exch_ns)
+            if m.lv_taken_ns[slot] != NONE and row.recv_ns - m.lv_taken_ns[slot] <= WINDOW_NS:
+                order_added(m, board, limit, row, slot, number, row.lots, exch_ns)
             count_add(m, slot, row.lots, since_trade(m, slot, row.recv_ns, exch_ns))
         return
     if kind == MODIFY:
@@ -195,8 +210,8 @@ def take_change(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
 @part
 def take_depth(m: Any, board: Any, limit: Any, row: Any, orders: int) -> None:
     """A level changed, at a feed that tells prints and depth apart."""
-    depth_row(m, row, orders)
     slot = find_level(m, row.side, row.tick)
+    depth_row(m, row, orders, slot)
     if slot < 0:
         return
     m.lv_now[slot] = row.now
@@ -318,7 +333,7 @@ def watch(
                 m.before_n = 0
                 m.inexact = 0
                 m.fill_id = NONE
-        if m.u_n > 0 and m.u_due_ns[0] <= row.recv_ns:
+        if m.u_n > 0 and m.u_due_ns[m.u_at] <= row.recv_ns:
             judge_due(m, shared, limit, row)
         if m.telling > 0:
             event = events[i]
@@ -334,6 +349,7 @@ def prepare(limits: NDArray[Any], memory: NDArray[Any]) -> None:
         memory[name] = NONE
     memory["message"] = 1
     memory["random"] = limits["null_seed"]
+    fill_likelihoods(float(limits["p1"][0]), memory["nu_density"][0], memory["nu_passed"][0])
 
 
 # -- words ----------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def place_of(key: int) -> int:
     return ((key ^ (key >> 8) ^ (key >> 16)) & (SETS - 1)) * WAYS
 
 
-@part
+@inlined
 def find(m: Any, key: int) -> int:
     """Where an order or level is watched, -1 where it is not."""
     first = place_of(key)
@@ -520,13 +520,15 @@ def look(m: Any, limit: Any, row: Any) -> None:
             size_add(m, _LEVELS, row.was)
 
 
-@part
+@inlined
 def level_row(m: Any, limit: Any, row: Any) -> None:
     """Follow a level's lots."""
     m.by_level = 1
     key = 2 * row.tick + (1 if row.side > 0 else 0)
     if row.now > row.was:
         added(m, limit, row, key, row.now - row.was, row.was)
+        return
+    if 2 * row.was < m.watch:
         return
     at = find(m, key)
     if at < 0:
@@ -539,7 +541,7 @@ def level_row(m: Any, limit: Any, row: Any) -> None:
             m.w_born_ns[at] = 0
 
 
-@part
+@inlined
 def level_trade(m: Any, row: Any) -> None:
     """Lots traded at a level, whether still watched or just gone."""
     at = find(m, 2 * row.tick + (1 if row.side < 0 else 0))

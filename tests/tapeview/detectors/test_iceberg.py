@@ -91,10 +91,17 @@ def test_nothing_is_said_of_what_is_left_before_enough_icebergs_of_that_peak_are
     assert m.st_left[0] == 0
 
 
-def test_a_successor_adds_the_logarithm_of_how_much_likelier_it_is_than_by_chance() -> None:
-    expected = math.log((0.9 * math.exp(-1) / 0.05 + 0.1) / 0.1) - 0.9 * (1 - math.exp(-1))
-    assert chain.gain(0.05, 0.05, 0.1, 0.9) == pytest.approx(expected)
-    assert chain.gain(2.0, 0.05, 0.1, 0.9) == pytest.approx(-0.9)
+@pytest.mark.parametrize("delay_s", [0.0004, 0.003, 0.02, 0.05, 0.21, 0.7, 2.4])
+@pytest.mark.parametrize(("k", "mean_s"), [(0, 0.05), (1, 0.15), (2, 0.5)])
+def test_a_successor_adds_the_logarithm_of_how_much_likelier_it_is_than_by_chance(
+    delay_s: float, k: int, mean_s: float
+) -> None:
+    m, rate = memory(), 0.1
+    decay = math.exp(-delay_s / mean_s)
+    expected = math.log((0.9 * decay / mean_s + rate) / rate) - 0.9 * (1 - decay)
+    # A step of the table is 6 % wide, or a quarter of a millisecond: the density moves by that over the mean delay.
+    slack = (max(0.0625 * delay_s, 0.000_25) / mean_s) * 1.9
+    assert chain.gain(m, chain.step_of(int(delay_s * 1e9)), k, rate) == pytest.approx(expected, abs=slack)
 
 
 def test_exposure_is_counted_by_bin_of_delay() -> None:
