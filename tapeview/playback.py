@@ -65,7 +65,7 @@ class Lane:
         thresholds: Mapping[str, Thresholds] | None = None,
     ) -> None:
         self.source = source
-        self.session = Session(source, settings, thresholds)
+        self.session = Session(source, settings, thresholds or {})
         self.player = Player(source)
         self.player.pause()
         self._scratch = tempfile.TemporaryDirectory(prefix="tapeview-", ignore_cleanup_errors=True)

@@ -47,12 +47,15 @@ class Outcome(NamedTuple):
 
 
 class Session:
-    """Run a source through one engine an instrument.
+    """Run a source through one engine an instrument, with detectors beside it.
+
+    Without `thresholds` every detector runs with its defaults; an empty mapping runs none.
 
     >>> from feeds import open_source
     >>> with Session(open_source("recordings/quiet-open")) as session:  # doctest: +SKIP
     ...     for outcome in session.run():
-    ...         outcome.frame
+    ...         outcome.frame, outcome.alerts
+    ...     session.book().bids(10)
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Session:
         self.instruments = source.instruments
         if not self.instruments:
             raise BadInput(source.info.address, None, "at least one instrument")
-        self.thresholds = thresholds or {}
+        self.thresholds = _defaults() if thresholds is None else thresholds
         self.engines = self.fresh_engines()
         self.watches = self.fresh_watches()
         self.seq = -1
@@ -80,7 +83,7 @@ class Session:
         return [Engine(instrument, self.settings) for instrument in self.instruments]
 
     def fresh_watches(self) -> list[Watch]:
-        """New detectors for the instruments, as at the start of the source; none where no thresholds were given."""
+        """New detectors for the instruments, as at the start of the source."""
         if not self.thresholds:
             return []
         from tapeview.watch import Watch
@@ -96,20 +99,17 @@ class Session:
     ) -> None:
         self.close()
 
-    @property
-    def book(self) -> BookView:
-        """The first instrument's book."""
-        return self.engines[0].book
+    def book(self, index: int = 0) -> BookView:
+        """Give an instrument's book."""
+        return self.engines[index].book
 
-    @property
-    def tape(self) -> TapeView:
-        """The first instrument's tape."""
-        return self.engines[0].tape
+    def tape(self, index: int = 0) -> TapeView:
+        """Give an instrument's tape."""
+        return self.engines[index].tape
 
-    @property
-    def vwap(self) -> VwapView:
-        """The first instrument's VWAP anchors."""
-        return self.engines[0].vwap
+    def vwap(self, index: int = 0) -> VwapView:
+        """Give an instrument's VWAP anchors."""
+        return self.engines[index].vwap
 
     def step(self, batch: Events) -> list[Outcome]:
         """Apply a batch; give one outcome for each instrument that has rows in it."""
@@ -192,6 +192,12 @@ class Session:
     def close(self) -> None:
         """Let go of the source."""
         self.source.close()
+
+
+def _defaults() -> Mapping[str, Thresholds]:
+    from tapeview.watch import default_thresholds
+
+    return default_thresholds()
 
 
 def pieces(batch: Events) -> Iterator[Events]:

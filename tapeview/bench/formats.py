@@ -124,7 +124,7 @@ def _read(folder: Path, piece: Events, rounds: int, scratch: Path) -> list[Measu
     from_npz = _rate(rounds, len(sample), lambda: np.load(zipped)["rows"])
 
     def through() -> None:
-        for _ in Session(open_recording(folder)).run():
+        for _ in Session(open_recording(folder), thresholds={}).run():
             pass
 
     core = _rate(1, recording.manifest.events, through)

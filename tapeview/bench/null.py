@@ -51,7 +51,7 @@ def measure(sources: list[str], *, quick: bool = False, say: Callable[[str], Non
             base = getattr(detector.thresholds(), detector.knob)
             plan += [(name, base * step, seed) for step in STEPS for seed in range(shuffles + 1)]
         counts = dict.fromkeys(plan, 0)
-        with Session(source, EngineSettings()) as session:
+        with Session(source, EngineSettings(), {}) as session:
             watches: list[tuple[tuple[str, float, int], Any]] = [
                 (
                     key,

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     source = common.open_one(args)
     indices = common.chosen(source, args)
     common.compile_kernels()
-    with Session(source, settings) as session:
+    with Session(source, settings, {}) as session:
         if args.follow:
             _follow(session, indices, args)
             return 0

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     source = common.open_one(args)
     indices = common.chosen(source, args)
     common.compile_kernels()
-    with Session(source, settings) as session:
+    with Session(source, settings, {}) as session:
         at = None
         for batch in common.Progress("reading", source).over(source.batches()):
             if args.at is not None and at is None:

@@ -82,7 +82,7 @@ def _merged(source: Any, indices: list[int], args: argparse.Namespace) -> Iterat
 
     settings = common.settings(args).config.engine
     common.compile_kernels()
-    session = Session(source, settings)
+    session = Session(source, settings, {})
     done = dict.fromkeys(indices, -1)
     first = None
     for batch in common.Progress("reading", source).over(source.batches()):

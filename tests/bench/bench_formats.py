@@ -59,7 +59,7 @@ def test_npz(benchmark, piece, tmp_path):
 @pytest.mark.benchmark(group="through the core, 300k events")
 def test_recording_through_the_core(benchmark, recording):
     def through():
-        session = Session(open_recording(recording))
+        session = Session(open_recording(recording), thresholds={})
         for _ in session.run():
             pass
         return session.engines[0].events

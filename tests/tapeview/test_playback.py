@@ -239,11 +239,11 @@ def test_a_foreign_file_is_converted_once_and_plays_the_same(tmp_path, monkeypat
     options = OpenOptions()
     growing = as_recording(open_source(address), options)
     assert isinstance(growing, Growing)
-    session = Session(growing)
+    session = Session(growing, thresholds={})
     for _ in session.run():
         pass
     wait_for(lambda: growing.refresh() is not None and growing.complete)
-    direct = Session(open_source(address))
+    direct = Session(open_source(address), thresholds={})
     for _ in direct.run():
         pass
     assert session.digest() == direct.digest()

@@ -102,10 +102,10 @@ def test_the_state_at_an_alert_is_the_one_that_playing_to_its_row_gives(playback
         assert playback.lane.session.digest() == session.digest()
         assert playback.lane.session.watch_digest() == session.watch_digest()
         market = playback.explain(2).market
-        assert market.bids == tuple((int(p["tick"]), int(p["lots"])) for p in session.book.bids(10))
-        assert market.asks == tuple((int(p["tick"]), int(p["lots"])) for p in session.book.asks(10))
+        assert market.bids == tuple((int(p["tick"]), int(p["lots"])) for p in session.book().bids(10))
+        assert market.asks == tuple((int(p["tick"]), int(p["lots"])) for p in session.book().asks(10))
         assert [p[1:3] for p in market.prints] == [
-            (int(p["tick"]), int(p["lots"])) for p in session.tape.raw(len(market.prints))
+            (int(p["tick"]), int(p["lots"])) for p in session.tape().raw(len(market.prints))
         ]
 
 

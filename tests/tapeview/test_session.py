@@ -41,6 +41,12 @@ def one(symbol="ONE"):
     return Instrument(venue="test", symbol=symbol, tick="1")
 
 
+def bare(*sources):
+    """Sessions of rows without detectors."""
+    sessions = [Session(source, thresholds={}) for source in sources]
+    return sessions[0] if len(sessions) == 1 else sessions
+
+
 def two_markets():
     """Two instruments whose rows are mixed in one stream."""
     first, second = events(STORY, clock=False), events(STORY.replace("100:", "200:"), clock=False)
@@ -56,27 +62,27 @@ def two_markets():
 @given(st.lists(st.integers(1, 40), min_size=1))
 def test_how_the_stream_is_cut_changes_nothing(pieces):
     rows = events(STORY)
-    whole, cut = Session(Rows(rows, (one(),))), Session(Rows(rows, (one(),), [*pieces, len(rows)]))
+    whole, cut = bare(Rows(rows, (one(),)), Rows(rows, (one(),), [*pieces, len(rows)]))
     frames = [b"".join(o.frame.tobytes() for o in session.run()) for session in (whole, cut)]
     assert frames[0] == frames[1]
     assert whole.digest() == cut.digest()
 
 
 def test_instruments_of_one_stream_do_not_touch_each_other():
-    mixed = Session(Rows(two_markets(), (one("A"), one("B"))))
+    mixed = bare(Rows(two_markets(), (one("A"), one("B"))))
     for _ in mixed.run():
         pass
-    alone = Session(Rows(events(STORY), (one("A"),)))
+    alone = bare(Rows(events(STORY), (one("A"),)))
     for _ in alone.run():
         pass
-    assert mixed.engines[0].book.bids().tolist() == alone.book.bids().tolist()
-    assert mixed.engines[0].tape.totals == alone.tape.totals
-    assert mixed.engines[1].book.bids()["tick"].tolist() == alone.book.bids()["tick"].tolist()
+    assert mixed.engines[0].book.bids().tolist() == alone.book().bids().tolist()
+    assert mixed.engines[0].tape.totals == alone.tape().totals
+    assert mixed.engines[1].book.bids()["tick"].tolist() == alone.book().bids()["tick"].tolist()
 
 
 def test_outcomes_name_their_instrument_and_count_every_row_once():
     rows = two_markets()
-    session = Session(Rows(rows, (one("A"), one("B"))))
+    session = bare(Rows(rows, (one("A"), one("B"))))
     seen = {0: 0, 1: 0}
     for outcome in session.run():
         seen[outcome.instrument] += np.count_nonzero(outcome.events["inst"] != EVERY)
@@ -86,7 +92,7 @@ def test_outcomes_name_their_instrument_and_count_every_row_once():
 def test_running_until_a_moment_stops_after_the_last_row_at_or_before_it():
     rows = events(STORY)
     for at in np.unique(rows["recv_ns"]).tolist():
-        session = Session(Rows(rows, (one(),)))
+        session = bare(Rows(rows, (one(),)))
         more = session.run_until(recv_ns=at)
         assert session.seq == int(rows["seq"][rows["recv_ns"] <= at].max())
         assert more == (at < int(rows["recv_ns"].max()))
@@ -110,3 +116,16 @@ def test_messages_end_where_the_venue_says_and_not_at_clock_rows():
 def test_a_source_without_instruments_is_refused():
     with pytest.raises(ValueError, match="at least one instrument"):
         Session(Rows(events("b1:1"), ()))
+
+
+def test_a_session_runs_every_detector_unless_told_otherwise():
+    from tapeview.detectors import load
+
+    assert set(Session(Rows(events(STORY), (one(),))).thresholds) == set(load())
+    case = next(case for case in load()["iceberg"].cases if case.alerts and not case.thresholds and case.tier == "C")
+    told = {}
+    for name, thresholds in (("all", None), ("none", {})):
+        with Session(Rows(events(case.script), (one(),)), thresholds=thresholds) as session:
+            told[name] = [str(alert["detector"]) for outcome in session.run() for alert in outcome.alerts]
+    assert told["none"] == []
+    assert len(told["all"]) >= len(case.alerts)

@@ -44,19 +44,19 @@ def test_a_bundled_recording_is_whole_and_small(folder):
 @pytest.mark.parametrize("folder", [p for p in BUNDLED if (p / "frames").is_dir()], ids=lambda p: p.name)
 def test_frames_and_events_give_one_state(folder):
     recording = open_recording(folder)
-    from_events = played(Session(recording), recording.batches())
-    from_frames = played(Session(open_recording(folder)), rebuild(folder))
+    from_events = played(Session(recording, thresholds={}), recording.batches())
+    from_frames = played(Session(open_recording(folder), thresholds={}), rebuild(folder))
     assert from_events == from_frames
 
 
 @pytest.mark.parametrize("folder", BUNDLED, ids=lambda p: p.name)
 def test_a_recording_cut_at_random_gives_one_state(folder):
     rows = np.concatenate(list(open_recording(folder).batches()))
-    whole = played(Session(open_recording(folder)), [rows])
+    whole = played(Session(open_recording(folder), thresholds={}), [rows])
     random = np.random.default_rng(7)
     for _ in range(3):
         cuts = np.sort(random.integers(0, len(rows), random.integers(1, 400)))
-        assert played(Session(open_recording(folder)), np.split(rows, cuts)) == whole
+        assert played(Session(open_recording(folder), thresholds={}), np.split(rows, cuts)) == whole
 
 
 @pytest.mark.parametrize("name", ["binance-usdm-btcusdt", "lobster-aapl", "venue-captures/KRAKEN.jsonl.zst"])
@@ -69,9 +69,9 @@ def test_a_converted_capture_gives_the_state_of_the_capture(data, tmp_path, name
     )  # fmt: skip
     assert convert.run(words) == 0
     source = open_source(data / name)
-    direct = played(Session(source), source.batches())
+    direct = played(Session(source, thresholds={}), source.batches())
     copy = open_source(tmp_path / "copy")
-    assert played(Session(copy), copy.batches()) == direct
+    assert played(Session(copy, thresholds={}), copy.batches()) == direct
 
 
 @pytest.mark.parametrize("folder", BUNDLED, ids=lambda p: p.name)

@@ -27,7 +27,7 @@ def _compiled():
 
 def replayed(address, *columns, symbol=None):
     """Run a source through a session; give it with the wanted frame columns of all rows as one array each."""
-    session = Session(open_source(address, OpenOptions(symbol=symbol)))
+    session = Session(open_source(address, OpenOptions(symbol=symbol)), thresholds={})
     kept = {name: [] for name in columns}
     events = []
     for outcome in session.run():
@@ -100,7 +100,7 @@ def test_lobster_fifty_levels_of_the_first_rows_are_the_vendors(data):
     path = folder / "AAPL_2012-06-21_orderbook_50_first672rows.csv"
     with path.open() as lines:
         truth = [[int(v) for v in row] for row in csv.reader(lines)]
-    session = Session(open_source(folder))
+    session = Session(open_source(folder), thresholds={})
     wanted, differing = 1, []
     for batch in session.source.batches():
         ends = np.flatnonzero(batch["marks"] & LAST) + 1
@@ -121,7 +121,7 @@ def test_lobster_fifty_levels_of_the_first_rows_are_the_vendors(data):
 
 def levels(session, n=50):
     """The first levels in the vendor's order: ask price, size, bid price, size."""
-    bids, asks = session.book.bids(n), session.book.asks(n)
+    bids, asks = session.book().bids(n), session.book().asks(n)
     flat = [9_999_999_999, 0, -9_999_999_999, 0] * n  # the vendor's sign for no level
     for k, ask in enumerate(asks):
         flat[4 * k : 4 * k + 2] = int(ask["tick"]) * 100, int(ask["lots"])
@@ -133,7 +133,7 @@ def levels(session, n=50):
 @pytest.mark.parametrize(("name", "checked"), [("KRAKEN", 4_269), ("OKX", 290)])
 def test_every_checksum_of_the_venue_is_verified(data, name, checked):
     source = open_source(data / "venue-captures" / f"{name}.jsonl.zst")
-    session = Session(source)
+    session = Session(source, thresholds={})
     right = wrong = 0
     for outcome in session.run():
         right += np.count_nonzero(outcome.events["marks"] & CHECKED)
@@ -187,7 +187,7 @@ def bitstamp_insides(path):
 
 def test_a_standx_row_is_the_book_all_twenty_levels(data):
     folder = data / "standx-btcusd"
-    session = Session(open_source(folder))
+    session = Session(open_source(folder), thresholds={})
     rows = pl.concat([pl.read_parquet(p) for p in sorted(folder.glob("orderbook_*.parquet"))]).sort(
         "received_at", maintain_order=True
     )
@@ -210,7 +210,7 @@ def test_a_standx_row_is_the_book_all_twenty_levels(data):
             session.step(batch[start:end])
             start = end
             wanted = truth[received]
-            bids, asks = session.book.bids(), session.book.asks()
+            bids, asks = session.book().bids(), session.book().asks()
             got = [bids["tick"], bids["lots"], asks["tick"], asks["lots"]]
             for column, values, unit in zip(got, wanted, (10, 10_000, 10, 10_000), strict=True):
                 assert np.array_equal(column, np.rint(np.array(values) * unit)), received
@@ -227,5 +227,5 @@ def test_an_insurance_fund_trade_is_on_the_tape_and_not_in_the_flow(data):
     trades = events[events["kind"] == TRADE]
     kinds = trades["aux"]
     assert np.count_nonzero(kinds == 5) == 1
-    assert session.tape.totals.trades == len(trades) - 1
-    assert session.tape.totals.volume == int(trades["lots"][kinds != 5].sum())
+    assert session.tape().totals.trades == len(trades) - 1
+    assert session.tape().totals.volume == int(trades["lots"][kinds != 5].sum())
