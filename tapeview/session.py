@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from feeds.errors import BadInput
 from feeds.events import EVERY, LAST, Events
 from feeds.source import Source
-from tapeview.engine import Engine, EngineSettings
+from tapeview.engine import Engine, EngineSettings, warm
 from tapeview.engine import Outcome as EngineOutcome
 from tapeview.engine.book_view import BookView
 from tapeview.engine.tape_view import TapeView
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PIECE: Final = 4096
 """Rows applied at a time: a frame of that length stays in the processor's cache, and small in memory."""
 
+_PLAIN_ROWS: Final = 2 * PIECE
+"""Rows that are played sooner in plain Python than the kernels are loaded."""
 
 NO_ALERTS: Final = np.zeros(0, np.void)
 
@@ -141,10 +143,18 @@ class Session:
         return Outcome(index, done.events, done.frame, done.news, alerts, tuple(findings))
 
     def run(self) -> Iterator[Outcome]:
-        """Play the whole source as fast as it goes; each outcome is valid until the next one is asked for."""
+        """Play the whole source as fast as it goes; each outcome is valid until the next one is asked for.
+
+        A source of more than some thousand rows waits for the kernels once: about a second, or the time of compiling
+        them (`tapeview.engine.warm`) the first time on a machine.
+        """
+        done = 0
         for batch in self.source.batches():
             for piece in pieces(batch):
                 yield from self.step(piece)
+                done += len(piece)
+                if done - len(piece) < _PLAIN_ROWS <= done:
+                    warm()
 
     def play(self, batch: Events) -> list[Finding]:
         """Apply a batch of any length; give what the detectors found in it."""

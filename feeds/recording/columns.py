@@ -1,4 +1,4 @@
-"""EVENT rows as one contiguous array a field, and back, at memory speed."""
+"""EVENT rows as one contiguous array a field, at memory speed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,3 @@ def split(*pieces: Events, room: Column | None = None) -> dict[str, Column]:
     last = wide[7].view(np.dtype([(name, EVENT[name]) for name in _SMALL]))
     columns |= {name: np.ascontiguousarray(last[name]) for name in _SMALL}
     return columns
-
-
-def assemble(columns: dict[str, Column], count: int) -> Events:
-    """Put columns together as rows, a cache's worth of rows at a time."""
-    rows = np.empty(count, dtype=EVENT)
-    for start in range(0, count, _ROWS):
-        block = rows[start : start + _ROWS]
-        for name, values in columns.items():
-            block[name] = values[start : start + _ROWS]
-    return rows

@@ -29,8 +29,8 @@ import msgspec
 import numpy as np
 
 from feeds.errors import BadInput
-from feeds.events import ADD, FILL, NONE, Events
-from feeds.recording.columns import Column, assemble
+from feeds.events import ADD, EVENT, FILL, NONE, Events
+from feeds.recording.columns import Column
 
 FOLDER: Final = "events"
 VERSION: Final = 2
@@ -158,6 +158,12 @@ def _orders(kind: Column) -> Column:
 
 def decode_part(data: bytes | str, place: str) -> tuple[Events, PartHead]:
     """Read a part's bytes, or the part at a URL, as (rows with the keyframe first, head)."""
+    part = open_part(data, place)
+    return part.take(part.count), part.head
+
+
+def open_part(data: bytes | str, place: str) -> PartRows:
+    """Read a part's bytes, or the part at a URL, so that its rows can be taken little by little."""
     import polars as pl
 
     source: Callable[[], Any] = (lambda: io.BytesIO(data)) if isinstance(data, bytes) else (lambda: data)
@@ -176,62 +182,88 @@ def decode_part(data: bytes | str, place: str) -> tuple[Events, PartHead]:
         raise BadInput(f"{place}: metadata", text, "the head of a part of events") from None
     if head.version > VERSION:
         raise BadInput(f"{place}: version", head.version, f"at most {VERSION}: a newer tapeview wrote this part")
-    return _decode(frame, head, place), head
+    return PartRows(frame, head, place)
 
 
-def _decode(frame: Any, head: PartHead, place: str) -> Events:
-    column: dict[str, Column] = {}
-    try:
+class PartRows:
+    """A part's columns, checked, from which EVENT rows are taken from the first to the last.
+
+    Rows taken a few thousand at a time are still in the processor's cache when they are read.
+    """
+
+    def __init__(self, frame: Any, head: PartHead, place: str) -> None:
+        self.head = head
+        self.count = len(frame)
+        """Rows, those of the keyframe included."""
+        self._at = 0
+        self._sums: dict[str, int] = {}
+        self._column: dict[str, Column] = {}
         for name in frame.columns:
             kinds = _SMALL.get(name, ("Int32", "Int64"))
             series = frame[name]
             if series.null_count() or str(series.dtype) not in kinds:
                 raise BadInput(f"{place}: column {name}", str(series.dtype), f"{' or '.join(kinds)} without nulls")
-            column[name] = series.to_numpy()
-        recv = _summed(column, "recv_step") if "recv_step" in column else column["recv_ns"]
-        fields = {"recv_ns": recv, "exch_ns": _exch(column, recv)}
-        fields["ref"] = _summed(column, "ref_step") if "ref_step" in column else column["ref"]
-        fields["aux"] = _aux(column)
-        fields |= {name: column[name] for name in _PLAIN}
-        unknown = column["unknown"]
-    except KeyError as error:
-        raise BadInput(f"{place}: columns", ", ".join(frame.columns), f"also {error}") from None
-    if unknown.any():
-        for field, bit in _UNKNOWN.items():
-            none = (unknown & np.uint8(bit)) != 0
-            if none.any():
-                if fields[field].dtype != np.int64 or not fields[field].flags.writeable:
-                    fields[field] = fields[field].astype(np.int64)
-                np.putmask(fields[field], none, NONE)
-    count = len(frame)
-    fields["seq"] = np.arange(head.first_seq - head.keyframe, head.first_seq - head.keyframe + count)
-    if head.keyframe:
-        fields["seq"][: head.keyframe] = head.first_seq - 1
-    return assemble(fields, count)
+            self._column[name] = series.to_numpy()
+        missing = [forms[0] for forms in _FORMS if not any(form in self._column for form in forms)]
+        missing += [name for name in (*_PLAIN, "unknown") if name not in self._column]
+        if missing:
+            raise BadInput(f"{place}: columns", ", ".join(frame.columns), "also " + ", ".join(missing))
+
+    def take(self, count: int) -> Events:
+        """Give the next rows, `count` or as many as are left."""
+        rows = np.empty(min(count, self.count - self._at), EVENT)
+        for start in range(0, len(rows), _BLOCK):
+            self._fill(rows[start : start + _BLOCK])
+        return rows
+
+    def _fill(self, rows: Events) -> None:
+        part = slice(self._at, self._at + len(rows))
+        recv = self._summed("recv_step", part) if "recv_step" in self._column else self._column["recv_ns"][part]
+        rows["recv_ns"] = recv
+        rows["exch_ns"] = self._exch(part, recv)
+        first = self.head.first_seq - self.head.keyframe
+        rows["seq"] = np.arange(first + part.start, first + part.stop)
+        if part.start < self.head.keyframe:
+            rows["seq"][: self.head.keyframe - part.start] = self.head.first_seq - 1
+        rows["ref"] = self._summed("ref_step", part) if "ref_step" in self._column else self._column["ref"][part]
+        rows["aux"] = self._aux(part)
+        for name in _PLAIN:
+            rows[name] = self._column[name][part]
+        unknown = self._column["unknown"][part]
+        if unknown.any():
+            for field, bit in _UNKNOWN.items():
+                rows[field][(unknown & np.uint8(bit)) != 0] = NONE
+        self._at = part.stop
+
+    def _exch(self, part: slice, recv: Column) -> Column:
+        if "lag_ns" in self._column:
+            return np.asarray(recv - self._column["lag_ns"][part])
+        return self._summed("exch_step", part) if "exch_step" in self._column else self._column["exch_ns"][part]
+
+    def _summed(self, form: str, part: slice) -> Column:
+        if not part.start:
+            # In version 1 there is no base: the first row's difference is that from 0.
+            base = self._column.get(_BASES[form])
+            self._sums[form] = int(base[0]) if base is not None and len(base) else 0
+        return self._carried(form, np.cumsum(self._column[form][part], dtype=np.int64))
+
+    def _carried(self, form: str, total: Column) -> Column:
+        total += np.int64(self._sums.get(form, 0))
+        if len(total):
+            self._sums[form] = int(total[-1])
+        return total
+
+    def _aux(self, part: slice) -> Column:
+        if "aux" in self._column:
+            return self._column["aux"][part]
+        aux = self._column["aux_step"][part].astype(np.int64)
+        orders = _orders(self._column["kind"][part])
+        aux[orders] = self._carried("aux_step", np.cumsum(aux[orders]))
+        return aux
 
 
 _SMALL: Final = {
     "inst": ("UInt32",), "kind": ("UInt8",), "side": ("Int8",), "marks": ("UInt16",), "unknown": ("UInt8",),
 }  # fmt: skip
-
-
-def _exch(column: dict[str, Column], recv: Column) -> Column:
-    if "lag_ns" in column:
-        return np.asarray(recv - column["lag_ns"])
-    return _summed(column, "exch_step") if "exch_step" in column else column["exch_ns"]
-
-
-def _summed(column: dict[str, Column], form: str) -> Column:
-    total = np.cumsum(column[form], dtype=np.int64)
-    if _BASES[form] in column:  # in version 1 the first row's difference is that from 0
-        total += column[_BASES[form]]
-    return total
-
-
-def _aux(column: dict[str, Column]) -> Column:
-    if "aux" in column:
-        return column["aux"]
-    aux = column["aux_step"].astype(np.int64)
-    orders = _orders(column["kind"])
-    aux[orders] = np.cumsum(aux[orders])
-    return aux
+_BLOCK: Final = 4096
+"""Rows put together at a time: they and the columns they come from stay in the processor's cache."""

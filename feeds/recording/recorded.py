@@ -6,7 +6,7 @@ import bisect
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from feeds.errors import BadInput
 from feeds.events import C_DAMAGED, KEYFRAME, Events, empty
 from feeds.recording.holes import gap_rows
 from feeds.recording.manifest import NAME, Manifest, Part, intact, parse_manifest, read_manifest
-from feeds.recording.parts import FOLDER, decode_part
+from feeds.recording.parts import FOLDER, PartRows, open_part
 from feeds.source import Checks, Source, SourceInfo
 
 if TYPE_CHECKING:
     import polars as pl
+
+_PIECE: Final = 8192
+"""Rows in a batch."""
 
 
 class Recording(Source):
@@ -82,6 +85,10 @@ class Recording(Source):
 
     def read_part(self, number: int) -> tuple[Events, Events]:
         """(keyframe, rows) of a part; raise BadInput where its bytes are not those written."""
+        part = self._open_part(number)
+        return part.take(part.head.keyframe), part.take(part.count)
+
+    def _open_part(self, number: int) -> PartRows:
         part = self.parts[number]
         place = f"{self.address}/{FOLDER}/{part.name}"
         data: bytes | str = place
@@ -94,10 +101,11 @@ class Recording(Source):
             if found != part.sha256:
                 what = f"{len(data)} bytes, sha256 {found[:16]}"
                 raise BadInput(place, what, f"{part.bytes} bytes, sha256 {part.sha256[:16]}")
-        rows, head = decode_part(data, place)
-        if (head.first_seq, head.keyframe, len(rows)) != (part.first_seq, part.keyframe, part.keyframe + part.rows):
+        rows = open_part(data, place)
+        head = rows.head
+        if (head.first_seq, head.keyframe, rows.count) != (part.first_seq, part.keyframe, part.keyframe + part.rows):
             raise BadInput(place, f"rows from seq {head.first_seq}", f"{part.rows} rows from seq {part.first_seq}")
-        return rows[: head.keyframe], rows[head.keyframe :]
+        return rows
 
     def batches(self) -> Iterator[Events]:
         """Give the rows from the start: those stored, or those the frames give where none are."""
@@ -111,7 +119,7 @@ class Recording(Source):
         yield from self.batches() if not self.parts else self.batches_from_part(self.part_at(seq=seq))
 
     def batches_from_part(self, number: int) -> Iterator[Events]:
-        """Give a part's keyframe and rows, and all rows of the parts after it.
+        """Give a part's keyframe and rows, and all rows of the parts after it, some thousand rows at a time.
 
         A damaged part becomes a GAP row, followed by the next part's book as a snapshot.
         """
@@ -121,7 +129,7 @@ class Recording(Source):
         for at in range(number, len(self.parts)):
             part = self.parts[at]
             try:
-                keyframe, rows = self.read_part(at)
+                rows = self._open_part(at)
             except BadInput as error:
                 self.checks.damaged += 1
                 self.checks.problem(str(error))
@@ -130,13 +138,15 @@ class Recording(Source):
                 continue
             finally:
                 self._position += part.bytes
+            keyframe = rows.take(rows.head.keyframe)
             if lost is not None:
                 yield _hole(len(self.instruments), lost, part, keyframe)
                 lost = None
             elif first and len(keyframe):
                 yield keyframe
             first = False
-            yield rows
+            while len(piece := rows.take(_PIECE)):
+                yield piece
         if lost is not None:
             yield _hole(len(self.instruments), lost, None, empty())
 
