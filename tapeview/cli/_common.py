@@ -86,7 +86,7 @@ def compile_kernels() -> None:
     from tapeview.engine._jit import cached, wanted
 
     if wanted() and not cached():
-        say("compiling kernels, once on this machine (some 10 to 60 s)")
+        say("compiling kernels, once on this machine (up to two minutes)")
     warm()
 
 

@@ -196,11 +196,14 @@ class TradeScreen(AlertScreen):
     async def on_unmount(self) -> None:
         """Remember where it was left, and let go of the source."""
         self.tuning.stop()
+        self._remember()
+        await beside(self.playback.close)
+
+    def _remember(self) -> None:
         if self._last is not None:
             at = self.playback.market_ns
             clock = self._clock(at)[:8] if at is not None else ""
             bundled.remember(bundled.Last(self._last.address, self._last.title, at, clock))
-        await beside(self.playback.close)
 
     # -- frames --------------------------------------------------------------------------------------
     @property
@@ -488,4 +491,5 @@ class TradeScreen(AlertScreen):
 
     def action_leave(self) -> None:
         """Go back home, or out where there is no home."""
+        self._remember()  # home, which shows it, comes up before this screen is gone
         cast("TapeviewApp", self.app).leave_screen()

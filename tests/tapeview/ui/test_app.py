@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from textual.widgets import OptionList
 
 from feeds.errors import BadInput
 from tapeview import bundled
@@ -163,9 +164,14 @@ async def test_enter_on_home_plays_and_q_comes_back():
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, TradeScreen), pilot)
         await until(lambda: app.screen.shown is not None and app.screen.shown.status.playing, pilot)
+        await until(lambda: app.screen.playback.market_ns is not None, pilot)
         await pilot.press("q")
         await until(lambda: isinstance(app.screen, HomeScreen), pilot)
-    assert bundled.last().address == path
+        told = bundled.last()
+        assert told.address == path
+        assert told.clock
+        shown = [str(option.prompt) for option in app.screen.query_one("#home-list", OptionList).options]
+        assert any(f"left at {told.clock}" in text for text in shown)
 
 
 async def test_two_sessions_one_after_the_other_leave_no_thread_behind():
