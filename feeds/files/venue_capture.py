@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -22,31 +21,13 @@ from feeds.files._contract import Reader
 from feeds.files._streams import Stream
 from feeds.instruments import Instrument, parse_decimal
 from feeds.source import Checks, OpenOptions
+from feeds.venues import venues
 from feeds.venues._access import FAULTS, Access
-from feeds.venues._binance import Binance
-from feeds.venues.binance import BinanceSpot, BinanceUS
-from feeds.venues.binance_futures import BinanceDelivery, BinanceFutures
-from feeds.venues.kraken import Kraken
-from feeds.venues.okx import Okx
 
-VENUES: Final[dict[str, type[Access]]] = {
-    "BINANCE": BinanceSpot,
-    "BINANCE_US": BinanceUS,
-    "BINANCE_FUTURES": BinanceFutures,
-    "BINANCE_DELIVERY": BinanceDelivery,
-    "KRAKEN": Kraken,
-    "OKX": Okx,
-}
-"""Venues whose captures are read, by their name in the header."""
 MAX_CONNECTIONS: Final = 64
 """Connections of one capture; each is a pass over the file of its own where they are interleaved in time."""
 _BATCH_ROWS: Final = 16_384
 _HEADER: Final = re.compile(rb'\s*\{\s*"t"\s*:\s*"header"')
-_SYMBOLS: Final[dict[type[Access], re.Pattern[str]]] = {
-    Kraken: re.compile(r',\s*"([^"\\]{1,40})"\s*\]\s*\Z'),
-    Okx: re.compile(r'"instId"\s*:\s*"([^"\\]{1,60})"'),
-}
-_SYMBOL: Final = re.compile(r'"s"\s*:\s*"([^"\\]{1,40})"')
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -88,8 +69,8 @@ class _Survey(msgspec.Struct):
 
     venue: type[Access]
     spans: dict[str, _Span] = {}
-    numbers: int = 0
-    """OKX's frames with the ids that chain updates, which it did not send in 2022."""
+    verified: bool = False
+    """Some frame holds what the venue's verification needs."""
     ordered: bool = True
     """Times rise along the file."""
     listed: dict[str, Instrument] = {}
@@ -114,15 +95,13 @@ class VenueCapture(Reader):
         self.position = 0
         self.notes = [] if survey.ordered else [f"{len(survey.spans)} connections merged by time"]
         self.tier = survey.venue.tier
-        unchained = survey.venue is Okx and not survey.numbers
-        self.verification = "checksum" if unchained else survey.venue.verification
+        self.verification = survey.venue.verification if survey.verified else survey.venue.verified_else
         self.venue = survey.venue.name
         self.checks = Checks()
         self._survey = survey
         self.instruments = tuple(_chosen(path, survey, options))
         self._parser = survey.venue({one.symbol: (i, one) for i, one in enumerate(self.instruments)}, self.checks)
-        if isinstance(self._parser, Binance):
-            self._parser.no_fetch = True
+        self._parser.no_fetch = True
         self._connected: set[str] = set()
 
     @classmethod
@@ -185,7 +164,7 @@ class VenueCapture(Reader):
                 base64.b64decode(line.b64, validate=True) if line.b64 else line.data.encode(), ns, out
             )
         elif line.t == "http":
-            symbol = _snapshot_symbol(line.url)
+            symbol = self._parser.snapshot_symbol(line.url)
             if symbol is not None:
                 self._parser.on_snapshot(symbol, line.data, ns, out)
         elif line.t == "connect":
@@ -242,22 +221,12 @@ def _to_ns(raw: msgspec.Raw) -> int:
     return ns
 
 
-def _snapshot_symbol(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    if not parts.path.endswith("/depth"):
-        return None
-    return parse_qs(parts.query).get("symbol", [None])[0]
-
-
 def _survey(path: Path) -> _Survey:
     with Stream(path) as stream:
         lines = stream.lines()
         venue = _venue(path, next(lines, (1, b""))[1])
         survey = _Survey(venue=venue)
-        find = _SYMBOLS.get(venue, _SYMBOL).search
+        find = venue.symbol_pattern.search
         newest = 0
         for number, raw in lines:
             survey.lines = number
@@ -281,9 +250,10 @@ def _venue(path: Path, first: bytes) -> type[Access]:
         header = _HEAD.decode(first)
     except FAULTS:
         raise BadInput(f"{path}: line 1", first[:40], 'a header such as {"t":"header","exchange":"KRAKEN"}') from None
-    if header.exchange not in VENUES:
-        raise BadInput(f"{path}: exchange", header.exchange, "one of " + ", ".join(VENUES))
-    return VENUES[header.exchange]
+    known = {name: venue for venue in venues().values() for name in venue.captures}
+    if header.exchange not in known:
+        raise BadInput(f"{path}: exchange", header.exchange, "one of " + ", ".join(sorted(known)))
+    return known[header.exchange]
 
 
 def _look(raw: bytes, kind: str, survey: _Survey, find: Callable[[str], re.Match[str] | None]) -> None:
@@ -292,11 +262,11 @@ def _look(raw: bytes, kind: str, survey: _Survey, find: Callable[[str], re.Match
     except FAULTS:
         return
     if kind == "recv":
-        survey.numbers += '"seqId"' in line.data
+        survey.verified = survey.verified or survey.venue.verified_by in line.data
         found = find(line.data)
         if found and len(survey.used) < 100_000:
             survey.used.setdefault(found[1])
-    elif _snapshot_symbol(line.url) is None:
+    elif survey.venue.snapshot_symbol(line.url) is None:
         try:
             survey.listed.update(survey.venue.read_instruments(line.data))
         except BadInput:

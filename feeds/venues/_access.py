@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
@@ -51,12 +52,22 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Access(Venue):
-    """A venue that can also be connected to."""
+    """A venue that can also be connected to, and whose captures can be read."""
 
     terms: ClassVar[Terms]
+    captures: ClassVar[tuple[str, ...]] = ()
+    """What captures of it call the venue in their header."""
+    symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r'"s"\s*:\s*"([^"\\]{1,40})"')
+    """Finds the symbol in the text of a frame, as its first group."""
+    verified_by: ClassVar[str] = ""
+    """Text that frames must hold for `verification` to be what the class says; empty where they always do."""
+    verified_else: ClassVar[str] = "unverifiable"
+    """The verification of a capture none of whose frames hold that text."""
 
     def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
         super().__init__(instruments, checks)
+        self.no_fetch = False
+        """Nobody will fetch a snapshot, as in a file: after a gap updates go through, to a book that says so."""
         self._notices: list[Notice] = []
 
     @classmethod
@@ -79,6 +90,16 @@ class Access(Venue):
         """Where a book's snapshot is fetched; None where it comes in band."""
         del symbol
         return None
+
+    @classmethod
+    def snapshot_symbol(cls, url: str) -> str | None:
+        """The symbol whose book's snapshot is the answer at `url`; None for any other address."""
+        del url
+        return None
+
+    def replies(self) -> list[str]:
+        """Text frames that the venue's own must be answered with; each is given once."""
+        return []
 
     def notices(self) -> list[Notice]:
         """What the venue has said since the last call."""

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -122,8 +123,6 @@ class Binance(Access):
         super().__init__(instruments, checks)
         rule = type(self).rule
         self.markets = {symbol: Market(symbol, inst, it, rule) for symbol, (inst, it) in instruments.items()}
-        self.no_fetch = False
-        """Nobody will fetch a snapshot, as in a file: after a gap updates go through (`Market.partial`)."""
         self._wants: list[Want] = []
         self._routes: dict[bytes, tuple[_Handler, str]] = {}
         self._handlers: dict[str, _Handler] = {
@@ -512,6 +511,14 @@ class Binance(Access):
     def snapshot_url(cls, symbol: str) -> str:
         """Where the book's snapshot is fetched."""
         return f"{cls.rest}{cls.snapshot_path.format(symbol=symbol.upper())}"
+
+    @classmethod
+    def snapshot_symbol(cls, url: str) -> str | None:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        return parse_qs(parts.query).get("symbol", [None])[0] if parts.path.endswith("/depth") else None
 
     @classmethod
     def instruments_url(cls) -> str:

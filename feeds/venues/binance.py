@@ -16,6 +16,7 @@ class BinanceSpot(Binance):
     """Binance spot: updates chain by `U` = previous `u` + 1; times of depth are the event's, quotes have none."""
 
     name: ClassVar[str] = "binance"
+    captures: ClassVar[tuple[str, ...]] = ("BINANCE",)
     rule: Rule = staticmethod(spot)
     terms: ClassVar[Terms] = _TERMS
     stream: ClassVar[str] = "wss://stream.binance.com:9443"
@@ -34,5 +35,9 @@ class BinanceUS(BinanceSpot):
     """Binance.US."""
 
     name: ClassVar[str] = "binance-us"
+    captures: ClassVar[tuple[str, ...]] = ("BINANCE_US",)
     stream: ClassVar[str] = "wss://stream.binance.us:9443"
     rest: ClassVar[str] = "https://api.binance.us"
+
+
+VENUES: Final = (BinanceSpot, BinanceUS)

@@ -16,6 +16,7 @@ class BinanceFutures(Binance):
     """USD-M futures. Depth and quotes come over one route, trades, mark price and liquidations over another."""
 
     name: ClassVar[str] = "binance-futures"
+    captures: ClassVar[tuple[str, ...]] = ("BINANCE_FUTURES",)
     rule: Rule = staticmethod(futures)
     matching_time: ClassVar[bool] = True
     terms: ClassVar[Terms] = _TERMS
@@ -41,6 +42,7 @@ class BinanceDelivery(BinanceFutures):
     """COIN-M futures: sizes are contracts of a fixed amount of dollars."""
 
     name: ClassVar[str] = "binance-delivery"
+    captures: ClassVar[tuple[str, ...]] = ("BINANCE_DELIVERY",)
     inverse: ClassVar[bool] = True
     rest: ClassVar[str] = "https://dapi.binance.com"
     snapshot_path: ClassVar[str] = "/dapi/v1/depth?symbol={symbol}&limit=1000"
@@ -48,3 +50,6 @@ class BinanceDelivery(BinanceFutures):
     routes: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("wss://dstream.binance.com", ("depth@100ms", "bookTicker", "aggTrade", "markPrice@1s", "forceOrder")),
     )
+
+
+VENUES: Final = (BinanceFutures, BinanceDelivery)

@@ -92,6 +92,8 @@ class Kraken(Verified):
     """Kraken spot over websocket v1; symbols are the pair names of that interface, such as 'XBT/USD'."""
 
     name: ClassVar[str] = "kraken"
+    captures: ClassVar[tuple[str, ...]] = ("KRAKEN",)
+    symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r',\s*"([^"\\]{1,40})"\s*\]\s*\Z')
     terms: ClassVar[Terms] = Terms(silence_s=5, ping='{"event":"ping"}', ping_s=20, send_gap_ms=100)
 
     def on_frame(self, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
@@ -216,3 +218,6 @@ def _unit(decimals: int) -> str:
     if not 0 <= decimals <= 18:
         raise BadInput("decimals", decimals, "0 to 18")
     return f"0.{'1':0>{decimals}}" if decimals else "1"
+
+
+VENUES: Final = (Kraken,)

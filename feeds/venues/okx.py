@@ -8,6 +8,7 @@ channel" and "Trades channel".
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
@@ -97,6 +98,10 @@ class Okx(Verified):
     """OKX v5 public channels; symbols are its instrument ids, such as 'BTC-USDT' or 'BTC-USDT-SWAP'."""
 
     name: ClassVar[str] = "okx"
+    captures: ClassVar[tuple[str, ...]] = ("OKX",)
+    symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r'"instId"\s*:\s*"([^"\\]{1,60})"')
+    verified_by: ClassVar[str] = '"seqId"'  # not sent in 2022
+    verified_else: ClassVar[str] = "checksum"
     verification: ClassVar[str] = "chain"
     terms: ClassVar[Terms] = Terms(silence_s=30, ping="ping", ping_s=20, send_gap_ms=300)
 
@@ -273,3 +278,6 @@ def _depth(market: Market, book: _Book, *, snapshot: bool) -> Depth:
             count = int(orders) if orders.isdigit() and orders.isascii() and len(orders) <= 9 else 0
             levels.append(market.level(side, entry[0], entry[1], f"{entry[0]}:{entry[1]}", count))
     return Depth(levels, snapshot, _ms(book.ts), book.seqId, book.checksum or None)
+
+
+VENUES: Final = (Okx,)

@@ -11,79 +11,16 @@ from hypothesis import strategies as st
 from feeds.events import BOOK, CLEAR, EVENT, GAP, KIND_NAMES, LAST, STATUS, TRADE, EventBuffer
 from feeds.instruments import Instrument
 from feeds.source import Checks
+from feeds.venues import venues
 from feeds.venues._contract import Venue, Want
-from feeds.venues.binance import BinanceSpot, BinanceUS
-from feeds.venues.binance_futures import BinanceDelivery, BinanceFutures
-from feeds.venues.kraken import Kraken
-from feeds.venues.okx import Okx
+from feeds.venues.binance import BinanceSpot
+from feeds.venues.binance_futures import BinanceFutures
+from tests.feeds.venues.frames import frames
+from tests.feeds.venues.frames.binance import FRAMES as BINANCE
+from tests.feeds.venues.frames.binance import combined
 
-VENUES = [BinanceSpot, BinanceUS, BinanceFutures, BinanceDelivery, Kraken, Okx]
-S = "BTCUSDT"
-WHEN = "1618678132.136369"
-LEVELS = [["99.90", "1.000"], ["99.80", "0.000"], ["99.70", "3.125"], ["99.60", "2.000"]]
-
-
-def combined(what, data):
-    return {"stream": f"btcusdt@{what}", "data": {"E": 1680652700455, "T": 1680652700452, "s": S} | data}
-
-
-BINANCE = [
-    combined("depth@100ms", {"e": "depthUpdate", "U": 95, "u": 105, "pu": 90, "b": LEVELS, "a": [["100.10", "1.000"]]}),
-    combined("depth@100ms", {"e": "depthUpdate", "U": 106, "u": 110, "pu": 105, "b": [], "a": []}),
-    combined("trade", {"e": "trade", "t": 1, "p": "100.00", "q": "0.010", "X": "MARKET", "m": True}),
-    combined("aggTrade", {"e": "aggTrade", "a": 1, "p": "100.00", "q": "0.010", "f": 1, "l": 2, "m": False}),
-    combined("bookTicker", {"e": "bookTicker", "u": 9, "b": "99.90", "B": "1.000", "a": "100.10", "A": "2.000"}),
-    combined("markPrice", {"e": "markPriceUpdate", "p": "1.5", "i": "1.4", "r": "0.0001", "P": "1"}),
-    combined(
-        "forceOrder",
-        {"e": "forceOrder", "o": {"s": S, "S": "SELL", "q": "1", "p": "99.1", "ap": "99", "z": "1", "T": 5}},
-    ),
-    {"lastUpdateId": 100, "E": 5, "T": 1680652700580, "bids": LEVELS, "asks": [["100.10", "3.000"]]},
-    {"result": None, "id": 1},
-    {"code": 2, "msg": "Invalid"},
-]
-KRAKEN = [
-    [1, {"as": [["100.10", "1.0", WHEN]], "bs": [["99.90", "1.0", WHEN], ["99.80", "2.0", WHEN]]}, "book-10", S],
-    [1, {"a": [["100.10", "0.0", WHEN, "r"]]}, {"b": [["99.70", "1.0", WHEN]], "c": "123"}, "book-10", S],
-    [2, [["100.00", "0.5", WHEN, "b", "l", ""]], "trade", S],
-    {"event": "subscriptionStatus", "status": "subscribed", "pair": S, "subscription": {"name": "book", "depth": 10}},
-]
-OKX = [
-    {
-        "arg": {"channel": "books", "instId": S},
-        "action": "snapshot",
-        "data": [
-            {
-                "asks": [["100.1", "1", "0", "1"]],
-                "bids": [["99.9", "2", "0", "3"]],
-                "ts": "1597026383085",
-                "checksum": 5,
-                "seqId": 10,
-                "prevSeqId": -1,
-            }
-        ],
-    },
-    {
-        "arg": {"channel": "books", "instId": S},
-        "action": "update",
-        "data": [
-            {
-                "asks": [["100.1", "0", "0", "0"]],
-                "bids": [],
-                "ts": "1597026383086",
-                "checksum": 0,
-                "seqId": 15,
-                "prevSeqId": 10,
-            }
-        ],
-    },
-    {
-        "arg": {"channel": "trades", "instId": S},
-        "data": [{"instId": S, "tradeId": "7", "px": "100.0", "sz": "1", "side": "buy", "ts": "1630048897897"}],
-    },
-    {"event": "subscribe", "arg": {"channel": "trades", "instId": S}},
-]
-FRAMES = {cls: KRAKEN if cls is Kraken else OKX if cls is Okx else BINANCE for cls in VENUES}
+VENUES = list(venues().values())
+FRAMES = frames()
 
 ODD = st.one_of(
     st.none(),
@@ -148,14 +85,16 @@ def frames_like(draw, frames):
 
 
 def make(cls):
-    instrument = Instrument(venue=cls.name, symbol=S, tick="0.10", lot="0.001")
-    return cls({S: (0, instrument)}, Checks())
+    symbol = FRAMES[cls.name].SYMBOL
+    instrument = Instrument(venue=cls.name, symbol=symbol, tick="0.10", lot="0.001")
+    return cls({symbol: (0, instrument)}, Checks())
 
 
 def feed(venue, frame, recv_ns, out):
     """One frame to wherever it belongs, as a client would."""
-    if b"lastUpdateId" in frame:
-        venue.on_snapshot(S, frame, recv_ns, out)
+    made = FRAMES[venue.name]
+    if made.SNAPSHOT is not None and made.SNAPSHOT in frame:
+        venue.on_snapshot(made.SYMBOL, frame, recv_ns, out)
     else:
         venue.on_frame(frame, recv_ns, out)
 
@@ -170,7 +109,7 @@ def check(venue, rows):
     assert (rows["lots"][rows["kind"] == TRADE] > 0).all()
     kinds = rows["kind"].tolist()
     assert all(kinds[i + 1 : i + 3] == [CLEAR, STATUS] for i, kind in enumerate(kinds) if kind == GAP)
-    assert all(isinstance(want, Want) and want.symbol == S for want in venue.wants())
+    assert all(isinstance(want, Want) and want.symbol == FRAMES[venue.name].SYMBOL for want in venue.wants())
     assert len(venue.checks.problems) <= 1000
     assert all(len(text) < 600 for text in venue.checks.problems)
 
@@ -180,7 +119,7 @@ def check(venue, rows):
 @given(data=st.data())
 def test_changed_frames_give_rows_or_are_counted(cls, data):
     venue, out = make(cls), EventBuffer()
-    frames = data.draw(st.lists(frames_like(FRAMES[cls]), min_size=1, max_size=8))
+    frames = data.draw(st.lists(frames_like(FRAMES[cls.name].FRAMES), min_size=1, max_size=8))
     for i, frame in enumerate(frames):
         feed(venue, frame, i, out)
     check(venue, out.take())
@@ -192,7 +131,7 @@ def test_changed_frames_give_rows_or_are_counted(cls, data):
 def test_noise_is_counted_and_nothing_else(cls, noise):
     venue, out = make(cls), EventBuffer()
     venue.on_frame(noise, 1, out)
-    venue.on_snapshot(S, noise, 1, out)
+    venue.on_snapshot(FRAMES[cls.name].SYMBOL, noise, 1, out)
     rows = out.take()
     check(venue, rows)
     assert venue.checks.damaged + sum(venue.checks.ignored.values()) > 0
@@ -233,15 +172,10 @@ def test_hostile_frames_are_counted_at_once(cls, frame):
 def test_a_frame_beyond_any_true_size_is_not_made_into_objects(cls):
     venue, out = make(cls), EventBuffer()
     many = b'["1","1","1"],' * 700_000
-    frames = [
-        b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":1,"u":2,"b":[%b],"a":[]}}',
-        b'[1,{"as":[%b],"bs":[]},"book-10","BTCUSDT"]',
-        b'{"arg":{"channel":"books","instId":"BTCUSDT"},"action":"snapshot","data":[{"asks":[%b],"bids":[],"ts":"1"}]}',
-    ]
-    for frame in frames:
+    for frame in FRAMES[cls.name].WIDE:
         venue.on_frame(frame % many[:-1], 1, out)
     assert len(out) == 0
-    assert venue.checks.damaged == 3
+    assert venue.checks.damaged == len(FRAMES[cls.name].WIDE) > 0
     assert all("at most 8,388,608 bytes" in text for text in venue.checks.problems)
 
 
@@ -250,14 +184,17 @@ def test_a_frame_beyond_any_true_size_is_not_made_into_objects(cls):
 @settings(max_examples=60, deadline=None)
 def test_how_frames_are_given_changes_nothing(cls, data):
     """Text or bytes, with or without spaces, one buffer or many: the same rows."""
-    frames = data.draw(st.lists(st.sampled_from(FRAMES[cls]), min_size=1, max_size=10))
+    frames = data.draw(st.lists(st.sampled_from(FRAMES[cls.name].FRAMES), min_size=1, max_size=10))
     results = []
     for style in range(3):
         venue, parts = make(cls), []
         out = EventBuffer()
         for i, frame in enumerate(frames):
             text = json.dumps(frame, separators=(",", ":") if style else (", ", ": "))
-            feed(venue, text.encode(), i, out) if style < 2 or "lastUpdateId" in text else venue.on_frame(text, i, out)
+            if style < 2 or (FRAMES[cls.name].SNAPSHOT or b"\0").decode() in text:
+                feed(venue, text.encode(), i, out)
+            else:
+                venue.on_frame(text, i, out)
             if style == 2:
                 parts += out.take().tolist()
         results.append((parts + out.take().tolist(), venue.checks))
@@ -303,4 +240,5 @@ def test_reading_depth_ahead_in_blocks_changes_nothing(cls, data):
 def test_every_venue_is_a_venue_with_a_name_of_its_own():
     assert all(issubclass(cls, Venue) for cls in VENUES)
     assert len({cls.name for cls in VENUES}) == len(VENUES)
-    assert {cls.verification for cls in VENUES} == {"chain", "checksum"}
+    assert {cls.verification for cls in VENUES} <= {"chain", "counter", "checksum", "snapshot", "unverifiable"}
+    assert set(FRAMES) == {cls.name for cls in VENUES}
