@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-import feeds.venues
 from feeds.clock import Clock
 from feeds.errors import BadInput
 from feeds.events import C_DAMAGED, C_RECORDING, C_UNKNOWN, EventBuffer, Events
@@ -21,7 +16,7 @@ from feeds.recording.holes import gap_rows
 from feeds.recording.manifest import Manifest, read_manifest
 from feeds.recording.segments import Damage, FrameReader
 from feeds.source import Checks, SourceInfo
-from feeds.venues._contract import Venue
+from feeds.venues import venues
 
 SNAPSHOT_CHANNEL: Final = "rest:snapshot:"
 """Channel of a book snapshot's frames, followed by the venue's symbol."""
@@ -36,19 +31,6 @@ class GapTold(msgspec.Struct, frozen=True):
     cause: int = C_UNKNOWN
     lost: int | None = None
     length_ns: int | None = None
-
-
-@cache
-def venues() -> dict[str, type[Venue]]:
-    """Every venue's parser by the venue's name."""
-    found: dict[str, type[Venue]] = {}
-    for module in pkgutil.iter_modules(feeds.venues.__path__):
-        if module.name.startswith("_"):
-            continue
-        for item in vars(importlib.import_module(f"feeds.venues.{module.name}")).values():
-            if inspect.isclass(item) and issubclass(item, Venue) and not inspect.isabstract(item):
-                found[item.name] = item
-    return found
 
 
 class Rebuild:

@@ -14,9 +14,10 @@ from feeds.instruments import Instrument
 from feeds.recording import EventsDigest, derive_events, derived, open_recording, rebuild, scan, verify
 from feeds.recording.blocks import DISCONNECT
 from feeds.recording.blocks import GAP as GAP_RECORD
-from feeds.recording.derived import GapTold, venues
+from feeds.recording.derived import GapTold
 from feeds.recording.manifest import Manifest, read_manifest
 from feeds.recording.segments import Found, list_segments, scan_segment
+from feeds.venues import venues
 from feeds.venues._contract import Venue
 from tests.kit.frames import Clocks, writer
 from tests.kit.recordings import all_rows
