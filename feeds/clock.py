@@ -54,7 +54,20 @@ class Clock:
     def __init__(self, next_seq: int = 0, boundary: int | None = None) -> None:
         self.next_seq = next_seq
         self.boundary = boundary
-        """Last boundary passed, None before the first row."""
+        """Last boundary passed by a row, None before the first."""
+        self._fired = NONE if boundary is None else boundary
+
+    def due(self, now_ns: int) -> Events:
+        """Give the CLOCK rows due in a silence that has lasted until now; later rows must not be received before."""
+        if self.boundary is None:
+            return clock_rows(np.zeros(0, np.int64))
+        numbers = boundaries(self.boundary, now_ns // TICK_NS)
+        rows = clock_rows(numbers[numbers > self._fired])
+        if len(rows):
+            self._fired = int(numbers[-1])
+            rows["seq"] = np.arange(self.next_seq, self.next_seq + len(rows))
+            self.next_seq += len(rows)
+        return rows
 
     def insert(self, rows: Events) -> Events:
         """Return rows with the CLOCK rows due before them, `seq` filled in."""
@@ -65,10 +78,13 @@ class Clock:
         np.maximum(reached, before, out=reached)
         steps = np.flatnonzero(np.diff(reached, prepend=before))
         self.boundary = int(reached[-1])
+        self._fired = max(self._fired, before)
         if len(steps):
             lasts = np.concatenate(([before], reached[steps[:-1]]))
             spans = zip(lasts.tolist(), reached[steps].tolist(), strict=True)
             numbers = np.concatenate([boundaries(last, now) for last, now in spans])
+            numbers = numbers[numbers > self._fired]
+            self._fired = self.boundary
             due = np.searchsorted(reached, numbers) + np.arange(len(numbers))
             out = np.empty(len(rows) + len(numbers), EVENT)
             kept = np.ones(len(out), dtype=bool)

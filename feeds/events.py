@@ -118,6 +118,8 @@ CHECKED: Final = 512
 """The venue's checksum over the book after this message was computed and agrees (on LAST rows)."""
 SUSPECT: Final = 1024
 """The venue's checksum disagrees, or the venue flagged the book as possibly wrong."""
+PRINTS_ONLY: Final = 2048
+"""A GAP that concerns prints and slow inputs alone: the book came another way and is whole."""
 
 # -- kinds of print (aux of TRADE) ------------------------------------------------------------
 PRINTS: Final = (
@@ -158,6 +160,8 @@ FACT_DECIMALS: Final = (
 fractions), 0 for contracts, flags and ns. None: lots of the row's instrument, or its fine units with OFF_LOT."""
 
 _ROW: Final = struct.Struct("<qqqqqqqIBbH")
+_KIND: Final = 60
+"""Where a row has its kind."""
 
 
 class EventBuffer:
@@ -204,6 +208,16 @@ class EventBuffer:
         at = len(self._bytes) - 2
         now = self._bytes[at] | self._bytes[at + 1] << 8 | marks
         self._bytes[at : at + 2] = now.to_bytes(2, "little")
+
+    def kinds(self, start: int = 0) -> bytes:
+        """Give the kinds of the rows from `start`, a byte each."""
+        return bytes(self._bytes[start * EVENT.itemsize + _KIND :: EVENT.itemsize])
+
+    def cut(self, start: int) -> Events:
+        """Take the rows from `start` away and give them as a writable array of EVENT."""
+        rows = self._bytes[start * EVENT.itemsize :]
+        del self._bytes[start * EVENT.itemsize :]
+        return np.frombuffer(rows, dtype=EVENT)
 
     def take(self) -> Events:
         """Give all rows as a writable array of EVENT and start anew."""

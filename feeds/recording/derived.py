@@ -11,6 +11,7 @@ import msgspec
 from feeds.clock import Clock
 from feeds.errors import BadInput
 from feeds.events import C_DAMAGED, C_RECORDING, C_UNKNOWN, EventBuffer, Events
+from feeds.feed import Feed
 from feeds.recording.blocks import DISCONNECT, FRAME, GAP, Record, unpack_frame
 from feeds.recording.holes import gap_rows
 from feeds.recording.manifest import Manifest, read_manifest
@@ -21,8 +22,10 @@ from feeds.venues import venues
 SNAPSHOT_CHANNEL: Final = "rest:snapshot:"
 """Channel of a book snapshot's frames, followed by the venue's symbol."""
 FRAME_CHANNEL: Final = "ws"
-"""Channel of websocket frames; may be followed by ':' and a name of the connection."""
+"""Channel of websocket frames; followed by ':' and the number of the venue's route, or all frames are one socket's."""
 _BATCH_ROWS: Final = 65_536
+_ONE: Final = -1
+"""The socket of frames that say nothing of theirs."""
 
 
 class GapTold(msgspec.Struct, frozen=True):
@@ -42,9 +45,11 @@ class Rebuild:
         self.reader = FrameReader(recording)
         self.checks = Checks()
         self._instruments = len(manifest.instruments)
-        self._venue = venues()[manifest.venue](
-            {instrument.symbol: (inst, instrument) for inst, instrument in enumerate(manifest.instruments)}, self.checks
+        self._venue = venues()[manifest.venue]
+        self._feed = Feed(
+            self._venue, {one.symbol: (inst, one) for inst, one in enumerate(manifest.instruments)}, self.checks
         )
+        self._open: set[int] = set()
 
     @property
     def position(self) -> int:
@@ -59,7 +64,7 @@ class Rebuild:
                 self._damage(record, out)
                 continue
             if run is not None and record.run != run:
-                self._venue.on_disconnect(record.wall_ns, out)
+                self._close_all(record.wall_ns, out)
             run = record.run
             self._record(record, out)
             if len(out) >= _BATCH_ROWS:
@@ -71,20 +76,41 @@ class Rebuild:
         if record.kind == FRAME:
             channel, raw = unpack_frame(record.payload)
             if channel.startswith(SNAPSHOT_CHANNEL):
-                self._venue.on_snapshot(channel.removeprefix(SNAPSHOT_CHANNEL), raw, record.wall_ns, out)
-            elif channel.partition(":")[0] == FRAME_CHANNEL:
-                self._venue.on_frame(raw, record.wall_ns, out)
+                symbol = channel.removeprefix(SNAPSHOT_CHANNEL)
+                conn = record.conn if record.conn in self._open else self._socket(_ONE, 0, record.wall_ns)
+                self._feed.snapshot(conn, symbol, raw, record.wall_ns, out)
+                self._feed.wants()
+                return
+            kind, _, route = channel.partition(":")
+            if kind == FRAME_CHANNEL:
+                plain = not (route.isdigit() and route.isascii() and len(route) < 4)
+                conn = self._socket(_ONE if plain else record.conn, 0 if plain else int(route), record.wall_ns)
+                self._feed.frame(conn, raw, record.wall_ns, out)
             else:
-                self.checks.ignore(channel.partition(":")[0])
+                self.checks.ignore(kind)
         elif record.kind == DISCONNECT:
-            self._venue.on_disconnect(record.wall_ns, out)
+            self._close(record.conn if record.conn in self._open else _ONE, record.wall_ns, out)
         elif record.kind == GAP:
             try:
                 told = msgspec.json.decode(record.payload, type=GapTold)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 told = GapTold()
             out.extend(gap_rows(self._instruments, record.wall_ns, told.cause, told.lost, told.length_ns))
-        self._venue.wants()
+        self._feed.wants()
+
+    def _socket(self, conn: int, route: int, recv_ns: int) -> int:
+        if conn not in self._open:
+            self._open.add(conn)
+            self._feed.open(conn, route, recv_ns)
+        return conn
+
+    def _close(self, conn: int, recv_ns: int, out: EventBuffer) -> None:
+        self._open.discard(conn)
+        self._feed.close(conn, recv_ns, out)
+
+    def _close_all(self, recv_ns: int, out: EventBuffer) -> None:
+        for conn in sorted(self._open):
+            self._close(conn, recv_ns, out)
 
     def _damage(self, damage: Damage, out: EventBuffer) -> None:
         self.checks.damaged += 1
@@ -94,7 +120,7 @@ class Rebuild:
         cause = C_DAMAGED if damage.end > damage.start else C_RECORDING
         out.extend(gap_rows(self._instruments, recv_ns, cause, damage.lost, length))
         if self._venue.verification == "unverifiable":  # nothing in its frames would tell that the book is wrong now
-            self._venue.on_disconnect(recv_ns, out)
+            self._close_all(recv_ns, out)
 
 
 def rebuild(recording: Path | str) -> Iterator[Events]:

@@ -23,6 +23,7 @@ from feeds.events import (
     OFF_GRID,
     OFF_LOT,
     OTHER,
+    PRINTS_ONLY,
     S_AUCTION,
     S_CROSSED,
     S_HALTED,
@@ -158,14 +159,15 @@ def take_status(s: Any, event: Any) -> None:
 
 @part
 def take_gap(s: Any, event: Any) -> None:
-    """Apply a GAP: the book is not to be trusted until it is rebuilt."""
-    if s.phase == S_LIVE:
-        enter(s, s.zero + S_STALE, s.zero + W_GAP)
-    else:
-        s.epoch += 1
-        s.phase = S_STALE
-        s.why = W_GAP
-    s.awaiting = 1
+    """Apply a GAP: unless only prints are missing, the book is not to be trusted until it is rebuilt."""
+    if event.marks & PRINTS_ONLY == 0:
+        if s.phase == S_LIVE:
+            enter(s, s.zero + S_STALE, s.zero + W_GAP)
+        else:
+            s.epoch += 1
+            s.phase = S_STALE
+            s.why = W_GAP
+        s.awaiting = 1
     s.n_gaps += 1
     s.gap_cause, s.gap_lost, s.gap_ns, s.gap_at_ns = event.lots, event.ref, event.aux, event.recv_ns
     for which in range(2):

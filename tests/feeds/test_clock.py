@@ -127,3 +127,28 @@ def test_no_rows_are_no_rows() -> None:
 def test_clock_rows_carry_their_boundary(numbers: list[int]) -> None:
     rows = clock_rows(np.array(numbers, dtype=np.int64))
     assert rows["recv_ns"].tolist() == [n * TICK_NS for n in numbers]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40 * TICK_NS) | st.integers(0, 90 * 60 * 10 * TICK_NS), st.lists(st.floats(0, 1))),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_a_timer_that_fires_in_silence_changes_nothing(story: list[tuple[int, list[float]]]) -> None:
+    """Rows after pauses, the timer asked at any moments of each pause: the same rows as without a timer."""
+    live, now, out = Clock(), START_NS, []
+    times = [START_NS]
+    out.append(live.insert(rows_at([now])))
+    for pause, moments in story:
+        out += [live.due(now + int(pause * share)) for share in sorted(moments)]
+        now += pause
+        times.append(now)
+        out.append(live.insert(rows_at([now])))
+    assert np.concatenate(out).tobytes() == Clock().insert(rows_at(times)).tobytes()
+
+
+def test_before_the_first_row_no_clock_row_is_due() -> None:
+    assert len(Clock().due(START_NS)) == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from feeds.errors import BadInput
-from feeds.events import BOOK, C_DAMAGED, C_DISCONNECT, C_DROPS, C_RECORDING, CLEAR, GAP, LAST, TRADE
+from feeds.events import BOOK, C_DAMAGED, C_DISCONNECT, C_DROPS, C_RECORDING, CLEAR, GAP, LAST, PRINTS_ONLY, TRADE
 from feeds.instruments import Instrument
 from feeds.recording import EventsDigest, derive_events, derived, open_recording, rebuild, scan, verify
 from feeds.recording.blocks import DISCONNECT
@@ -19,6 +19,7 @@ from feeds.recording.manifest import Manifest, read_manifest
 from feeds.recording.segments import Found, list_segments, scan_segment
 from feeds.venues import venues
 from feeds.venues._contract import Venue
+from tapeview.engine import Engine
 from tests.kit.frames import Clocks, writer
 from tests.kit.recordings import all_rows
 
@@ -200,3 +201,46 @@ def test_a_hole_empties_the_book_where_nothing_else_would(
     assert rows["lots"].tolist()[0::3] == [1] + [3] * (len(kinds) == 2)
     gap = rows[rows["kind"] == GAP]
     assert (int(gap["lots"][0]), int(gap["ref"][0])) == (C_RECORDING, 1)
+
+
+def test_frames_of_several_sockets_are_parsed_each_by_its_own_and_go_over_without_a_hole(tmp_path: Path) -> None:
+    """Depth over route 0, trades over route 1; before its end the depth's socket is replaced by another."""
+    clocks = Clocks()
+    with writer(tmp_path, clocks, about=ABOUT) as out:
+        out.frame("ws:0", depth(95, 100, 90, [["100.0", "1.000"]], [["100.2", "2.000"]], 1), conn=1)
+        snapshot = {"lastUpdateId": 100, "E": 1, "T": 1, "bids": [["100.0", "1.000"]], "asks": [["100.2", "2.000"]]}
+        out.frame("rest:snapshot:BTCUSDT", msgspec.json.encode(snapshot), conn=1)
+        for n in range(30):
+            clocks.pass_ns(100_000_000)
+            change = depth(101 + n, 101 + n, 100 + n, [[f"{99 - n % 7}.{n % 10}", f"0.{n % 9:03}"]], [], 2 + n)
+            if n < 22:
+                out.frame("ws:0", change, conn=1)
+            if n >= 12:
+                out.frame("ws:0", change, conn=3)
+            if n == 14:
+                bids = [[f"{99 - k % 7}.{k % 10}", f"0.{k % 9:03}"] for k in range(13) if k % 9]
+                later = snapshot | {"lastUpdateId": 113, "bids": [["100.0", "1.000"], *bids]}
+                out.frame("rest:snapshot:BTCUSDT", msgspec.json.encode(later), conn=3)
+            if n == 22:
+                out.record(DISCONNECT, b"1000", conn=1)
+            out.frame("ws:1", trade(n, "100.2", 2 + n), conn=2)
+        out.record(DISCONNECT, b"1006", conn=2)
+    rows = all_rows(rebuild(tmp_path))
+    gaps = rows[rows["kind"] == GAP]
+    assert (gaps["marks"] & PRINTS_ONLY != 0).all(), "the book has no hole"
+    assert len(gaps) == 1
+    assert rows["ref"][rows["kind"] == TRADE].tolist() == list(range(30))
+    folder = tmp_path / "one"
+    with writer(folder, clocks, about=ABOUT) as out:
+        out.frame("ws:0", depth(95, 100, 90, [["100.0", "1.000"]], [["100.2", "2.000"]], 1), conn=1)
+        out.frame("rest:snapshot:BTCUSDT", msgspec.json.encode(snapshot), conn=1)
+        for n in range(30):
+            change = depth(101 + n, 101 + n, 100 + n, [[f"{99 - n % 7}.{n % 10}", f"0.{n % 9:03}"]], [], 2 + n)
+            out.frame("ws:0", change, conn=1)
+    books = []
+    for some in (rows, all_rows(rebuild(folder))):
+        engine = Engine(BTC)
+        engine.apply(some)
+        assert engine.book.state_name == "live"
+        books.append((engine.book.bids()[["tick", "lots"]].tolist(), engine.book.asks()[["tick", "lots"]].tolist()))
+    assert books[0] == books[1]

@@ -1,0 +1,494 @@
+"""A venue, live: its sockets opened, watched, replaced and opened again, and what they bring as EVENT rows.
+
+Every frame is handed to the recorder before it is looked into. What a frame means is `feeds.feed`'s to say, how a
+socket does is `feeds.link`'s; here is only the I/O between them, on one event loop. Where the reader of the rows
+falls behind, sockets are read no further, and the venue's own network buffers hold what waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from feeds.backoff import Budget
+from feeds.clock import TICK_NS, Clock
+from feeds.events import EventBuffer, Events
+from feeds.feed import Feed
+from feeds.instruments import Instrument
+from feeds.link import Do, Link, LinkState
+from feeds.recording.blocks import DISCONNECT
+from feeds.recording.derived import FRAME_CHANNEL, SNAPSHOT_CHANNEL
+from feeds.source import Checks
+from feeds.venues._access import MAX_FRAME, Access, Socket, clean
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+_S: Final = 1_000_000_000
+WAITING_ROWS: Final = 500_000
+"""Rows that may wait for their reader before sockets are read no further."""
+STEP_NS: Final = 250_000_000
+"""The least difference between the clocks that is called a step."""
+_PING_S: Final = 5.0
+_LOG: Final = 1000
+_RETRY_NS: Final = 1_000_000_000
+_FETCH_S: Final = 10.0
+_PAUSE_S: Final = 0.005
+
+
+class Answer(NamedTuple):
+    """What came over HTTP."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
+Fetch = Callable[[str], Awaitable[Answer]]
+"""Get a URL; raises OSError or TimeoutError where nothing came."""
+
+
+class Sink(Protocol):
+    """Where frames go before anything else; `feeds.recording.FrameWriter` is one."""
+
+    def frame(
+        self, channel: str, raw: bytes | str, *, wall_ns: int | None = None, mono_ns: int | None = None, conn: int = 0
+    ) -> None:
+        """Take a frame."""
+
+    def record(
+        self, kind: int, payload: bytes = b"", *, wall_ns: int | None = None, mono_ns: int | None = None, conn: int = 0
+    ) -> None:
+        """Take a record of another kind."""
+
+
+class Told(NamedTuple):
+    """A line for a person: what happened to a connection or a book, and when."""
+
+    wall_ns: int
+    where: str
+    text: str
+
+
+class RouteHealth(NamedTuple):
+    """How one route does, for a screen."""
+
+    url: str
+    state: LinkState
+    why: str
+    retry_in_ns: int | None
+    """Time until it is tried again, None where it is connected."""
+    data_age_ns: int | None
+    """Time since its last data, None before the first."""
+
+
+class Times:
+    """Receive times that never step back: the wall clock's, carried on by the monotonic one.
+
+    Where the wall clock is set forward, times follow; where it is set back, they go on as if it had not been, so that
+    rows stay in order, and the difference is told.
+    """
+
+    def __init__(
+        self, mono_ns: Callable[[], int] = time.monotonic_ns, wall_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.mono_ns = mono_ns
+        self._wall_ns = wall_ns
+        self._offset = wall_ns() - mono_ns()
+
+    def now(self) -> tuple[int, int]:
+        """(receive time, monotonic time) of this moment."""
+        mono = self.mono_ns()
+        return mono + self._offset, mono
+
+    def check(self) -> int:
+        """Follow the wall clock forward; give the difference in ns where it has stepped, 0 otherwise."""
+        off = self._wall_ns() - self.mono_ns() - self._offset
+        if off > 0:
+            self._offset += off
+        return off if abs(off) >= STEP_NS else 0
+
+
+class Inbox:
+    """Batches on their way from the loop's thread to whoever reads them in another."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        """Rows that wait."""
+        self._batches: deque[Events] = deque()
+        self._news = threading.Condition()
+        self._closed = False
+
+    def put(self, rows: Events) -> None:
+        """Add a batch."""
+        if len(rows):
+            with self._news:
+                self._batches.append(rows)
+                self.rows += len(rows)
+                self._news.notify()
+
+    def take(self, timeout_s: float | None = 0.0) -> list[Events]:
+        """Give all batches there are, waiting for the first up to a time; an empty list where none came."""
+        with self._news:
+            if not self._batches and timeout_s != 0.0 and not self._closed:
+                self._news.wait(timeout_s)
+            batches = list(self._batches)
+            self._batches.clear()
+            self.rows = 0
+            return batches
+
+    def close(self) -> None:
+        """No more will come."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+
+    @property
+    def over(self) -> bool:
+        """Closed, and everything taken."""
+        return self._closed and not self._batches
+
+
+class _Open:
+    """One socket that is being opened or is open."""
+
+    def __init__(self, conn: int, link: Link) -> None:
+        self.conn = conn
+        self.link = link
+        self.ws: ClientConnection | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.closing = ""
+
+
+class _Route:
+    """One of the venue's routes: the socket that is listened to, and the one that is to take its place."""
+
+    def __init__(self, number: int, socket: Socket, link: Link) -> None:
+        self.number = number
+        self.socket = socket
+        self.current = _Open(0, link)
+        self.next: _Open | None = None
+
+
+class Client:
+    """The sockets of one venue for some instruments, on the running event loop."""
+
+    def __init__(
+        self,
+        venue: type[Access],
+        instruments: Mapping[str, tuple[int, Instrument]],
+        *,
+        fetch: Fetch,
+        sockets: Sequence[Socket] | None = None,
+        rest: str | None = None,
+        sink: Sink | None = None,
+        times: Times | None = None,
+        draw: Callable[[], float] = random.random,
+        budgets: dict[str, Budget] | None = None,
+    ) -> None:
+        self.venue = venue
+        self.checks = Checks()
+        self.feed = Feed(venue, instruments, self.checks)
+        self.inbox = Inbox()
+        self.log: deque[Told] = deque(maxlen=_LOG)
+        """What happened, oldest first."""
+        self._fetch, self._rest, self._sink = fetch, rest, sink
+        self._times = times or Times()
+        self._draw = draw
+        self._budgets = budgets if budgets is not None else {}
+        self._conns = 0
+        self._stopping = False
+        self._clock = Clock()
+        self._out = EventBuffer()
+        self._fetching: set[tuple[int, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._data_ns: dict[int, int] = {}
+        made = venue.sockets(instruments) if sockets is None else sockets
+        self._routes = [_Route(n, socket, Link(venue.terms, draw)) for n, socket in enumerate(made)]
+
+    # -- running ---------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Keep the venue connected until cancelled; sockets are then closed and what they brought is delivered."""
+        try:
+            while True:
+                now = self._times.mono_ns()
+                for route in self._routes:
+                    self._look_after(route, now)
+                step = self._times.check()
+                if step:
+                    self._tell("clock", f"the clock of this machine stepped by {step / _S:+.3f} s")
+                self._deliver()
+                self.inbox.put(self._clock.due(self._times.now()[0]))
+                await asyncio.sleep(TICK_NS / 2 / _S)
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        # Our own end leaves no hole: the books stand as they were last.
+        self._stopping = True
+        opens = [one for route in self._routes for one in (route.current, route.next) if one is not None]
+        for one in opens:
+            if one.task is not None:
+                one.task.cancel()
+        for task in self._tasks:
+            task.cancel()
+        waiting = [one.task for one in opens if one.task is not None] + list(self._tasks)
+        await asyncio.gather(*waiting, return_exceptions=True)
+        self._deliver()
+        self.inbox.close()
+
+    def health(self) -> list[RouteHealth]:
+        """How each route does now."""
+        now = self._times.mono_ns()
+        told = []
+        for route in self._routes:
+            link = route.current.link
+            retry = max(0, link.retry_ns - now) if link.state is LinkState.DOWN and link.retry_ns is not None else None
+            data = self._data_ns.get(route.number)
+            told.append(
+                RouteHealth(route.socket.url, link.state, link.why, retry, None if data is None else now - data)
+            )
+        return told
+
+    def _tell(self, where: str, text: str) -> None:
+        self.log.append(Told(self._times.now()[0], where, clean(text, 300)))
+
+    def _deliver(self) -> None:
+        if len(self._out):
+            self.inbox.put(self._clock.insert(self._out.take()))
+
+    # -- one route -------------------------------------------------------------------------------
+    def _look_after(self, route: _Route, now: int) -> None:
+        for one in (route.current, route.next):
+            if one is None:
+                continue
+            for act in one.link.tick(now):
+                match act.do:
+                    case Do.CONNECT if one is route.current or one.task is None:
+                        self._connect(route, one, now)
+                    case Do.CLOSE:
+                        self._end(one, act.why)
+                    case Do.PING:
+                        self._send(one, self.venue.terms.ping)
+                    case Do.RESUBSCRIBE:
+                        self._tell(route.socket.url, f"{act.why}; subscribing again")
+                        self._subscribe_again(route, one)
+                    case Do.REPLACE if one is route.current and route.next is None:
+                        self._tell(route.socket.url, f"{act.why}: another connection is opened first")
+                        route.next = _Open(0, Link(self.venue.terms, self._draw, one.link.backoff))
+                    case _:
+                        pass
+
+    def _connect(self, route: _Route, one: _Open, now: int) -> None:
+        host = urlsplit(route.socket.url).netloc
+        wait = self._budget(host).ask(now)
+        if wait:
+            one.link.retry_ns = now + wait
+            return
+        self._conns += 1
+        one.conn = self._conns
+        one.closing = ""
+        one.link.connecting(now)
+        one.task = asyncio.get_running_loop().create_task(self._socket(route, one))
+
+    def _budget(self, host: str) -> Budget:
+        if host not in self._budgets:
+            self._budgets[host] = Budget(10, per_s=1.0)
+        return self._budgets[host]
+
+    async def _socket(self, route: _Route, one: _Open) -> None:
+        from websockets.asyncio.client import connect
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+        code: int | None = None
+        why = "closed"
+        retry_after = 0
+        opened = False
+        try:
+            async with connect(
+                route.socket.url, open_timeout=10, ping_interval=_PING_S, ping_timeout=_PING_S, close_timeout=1,
+                max_size=2 * MAX_FRAME, max_queue=64, process_exception=lambda error: error,
+            ) as one.ws:  # fmt: skip
+                opened = True
+                self._opened(route, one)
+                await self._subscribe(route, one)
+                await self._read(route, one, one.ws)
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd is not None else error.sent.code if error.sent is not None else 1006
+            why = (
+                one.closing or (error.rcvd.reason if error.rcvd is not None else "") or f"the connection ended ({code})"
+            )
+        except InvalidStatus as error:
+            code = error.response.status_code
+            after = error.response.headers.get("Retry-After", "")
+            retry_after = int(after) * _S if after.isdigit() and len(after) < 7 else 0
+            why = f"the venue answers {code}"
+        except (OSError, TimeoutError, WebSocketException) as error:
+            why = one.closing or str(error)[:200] or type(error).__name__
+        finally:
+            one.ws = None
+            self._ended(route, one, opened, code, why, retry_after)
+
+    def _opened(self, route: _Route, one: _Open) -> None:
+        wall, mono = self._times.now()
+        self.feed.open(one.conn, route.number, wall)
+        one.link.opened(mono, awaits_ack=bool(route.socket.frames))
+        self._tell(route.socket.url, "connected")
+
+    def _ended(self, route: _Route, one: _Open, opened: bool, code: int | None, why: str, retry_after: int) -> None:
+        wall, mono = self._times.now()
+        if opened and not self._stopping:
+            if self._sink is not None:
+                self._sink.record(DISCONNECT, str(code or "").encode(), wall_ns=wall, mono_ns=mono, conn=one.conn)
+            self.feed.close(one.conn, wall, self._out)
+        one.link.closed(mono, code, why, retry_after_ns=retry_after)
+        one.task = None
+        if route.next is one:
+            # The old socket is still there; what it is to be replaced by is tried again after the wait.
+            self._tell(route.socket.url, f"the connection that was to follow failed: {why}")
+        elif route.current is one:
+            self._tell(route.socket.url, why)
+            if route.next is not None:
+                route.current, route.next = route.next, None
+
+    async def _subscribe(self, route: _Route, one: _Open) -> None:
+        for frame in route.socket.frames:
+            if one.ws is not None:
+                await one.ws.send(frame)
+            await asyncio.sleep(self.venue.terms.send_gap_ms / 1000 if len(route.socket.frames) > 1 else 0)
+
+    def _subscribe_again(self, route: _Route, one: _Open) -> None:
+        for frame in route.socket.frames:
+            self._send(one, frame)
+        if not route.socket.frames:
+            self._end(one, one.link.why)
+
+    async def _read(self, route: _Route, one: _Open, ws: ClientConnection) -> None:
+        while True:
+            raw = await ws.recv(decode=False)
+            wall, mono = self._times.now()
+            if self._sink is not None:
+                self._sink.frame(f"{FRAME_CHANNEL}:{route.number}", raw, wall_ns=wall, mono_ns=mono, conn=one.conn)
+            heard = self.feed.frame(one.conn, raw, wall, self._out)
+            one.link.heard(mono, data=heard.data, verified=self.venue.verification != "unverifiable" and heard.data)
+            if heard.doubted:
+                one.link.doubted()
+            if heard.data:
+                self._data_ns[route.number] = mono
+            self._follow(route, one)
+            self._serve(mono)
+            self._deliver()
+            while self.inbox.rows > WAITING_ROWS:
+                await asyncio.sleep(_PAUSE_S)
+
+    def _follow(self, route: _Route, one: _Open) -> None:
+        """Leave the old socket once the feed has gone over to its follower."""
+        if route.next is one and route.current.conn not in self.feed and route.current.task is not None:
+            old, route.current, route.next = route.current, one, None
+            self._tell(route.socket.url, "went over to the new connection without a hole")
+            self._end(old, "replaced")
+
+    def _end(self, one: _Open, why: str) -> None:
+        one.closing = why
+        if one.ws is not None:
+            self._spawn(self._close(one.ws))
+        elif one.task is not None:
+            one.task.cancel()
+
+    async def _close(self, ws: ClientConnection) -> None:
+        with contextlib.suppress(Exception):
+            await ws.close()
+
+    def _send(self, one: _Open, text: str) -> None:
+        if one.ws is not None:
+            self._spawn(self._say(one.ws, text))
+
+    async def _say(self, ws: ClientConnection, text: str) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        with contextlib.suppress(ConnectionClosed):
+            await ws.send(text)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- what the parsers ask for ----------------------------------------------------------------
+    def _by_conn(self, conn: int) -> Iterator[tuple[_Route, _Open]]:
+        for route in self._routes:
+            for one in (route.current, route.next):
+                if one is not None and one.conn == conn:
+                    yield route, one
+
+    def _serve(self, mono: int) -> None:
+        for conn, text in self.feed.replies():
+            for _, one in self._by_conn(conn):
+                self._send(one, text)
+        for conn, said in self.feed.notices():
+            for route, one in self._by_conn(conn):
+                if said.kind == "ack":
+                    one.link.acknowledged(mono)
+                elif said.kind == "closing":
+                    one.link.ending(mono, f"the venue says that it will close: {said.text}")
+                elif said.kind == "error":
+                    self._tell(route.socket.url, f"the venue says: {said.text}")
+        for conn, want in self.feed.wants():
+            self._tell(want.symbol, want.why)
+            if want.what == "snapshot" and (conn, want.symbol) not in self._fetching:
+                self._fetching.add((conn, want.symbol))
+                self._spawn(self._snapshot(conn, want.symbol))
+            elif want.what == "resubscribe":
+                for route, one in self._by_conn(conn):
+                    self._subscribe_again(route, one)
+
+    async def _snapshot(self, conn: int, symbol: str) -> None:
+        url = self.venue.snapshot_url(symbol)
+        try:
+            if url is None:
+                return
+            if self._rest is not None:
+                parts = urlsplit(url)
+                url = self._rest.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
+            tries = 0
+            while conn in self.feed:
+                answer = await self._get(url, symbol)
+                if answer is not None:
+                    wall, mono = self._times.now()
+                    if self._sink is not None:
+                        self._sink.frame(SNAPSHOT_CHANNEL + symbol, answer, wall_ns=wall, mono_ns=mono, conn=conn)
+                    self.feed.snapshot(conn, symbol, answer, wall, self._out)
+                    self._fetching.discard((conn, symbol))
+                    self._serve(mono)
+                    self._deliver()
+                    return
+                tries += 1
+                await asyncio.sleep(self._draw() * min(60.0, 0.5 * 2.0 ** min(tries, 10)))
+        finally:
+            self._fetching.discard((conn, symbol))
+
+    async def _get(self, url: str, symbol: str) -> bytes | None:
+        host = urlsplit(url).netloc
+        budget = self._budget("http:" + host)
+        while wait := budget.ask(self._times.mono_ns()):
+            await asyncio.sleep(wait / _S)
+        try:
+            async with asyncio.timeout(_FETCH_S):
+                answer = await self._fetch(url)
+        except (OSError, TimeoutError) as error:
+            self._tell(symbol, f"no snapshot from {host}: {str(error)[:120] or type(error).__name__}")
+            return None
+        if answer.status == 200:
+            return answer.body
+        pause = answer.retry_after_s
+        if answer.status in (418, 429, 403, 451):
+            budget.block(self._times.mono_ns() + round((pause if pause is not None else 60.0) * _S))
+        self._tell(symbol, f"no snapshot: {host} answers {answer.status}")
+        return None
