@@ -23,8 +23,10 @@ from feeds.events import EventBuffer, Events
 from feeds.feed import Feed
 from feeds.instruments import Instrument
 from feeds.link import Do, Link, LinkState
+from feeds.listing import rebased
 from feeds.recording.blocks import DISCONNECT
 from feeds.recording.derived import FRAME_CHANNEL, SNAPSHOT_CHANNEL
+from feeds.rest import Answer
 from feeds.source import Checks
 from feeds.venues._access import MAX_FRAME, Access, Socket, clean
 
@@ -41,14 +43,6 @@ _LOG: Final = 1000
 _RETRY_NS: Final = 1_000_000_000
 _FETCH_S: Final = 10.0
 _PAUSE_S: Final = 0.005
-
-
-class Answer(NamedTuple):
-    """What came over HTTP."""
-
-    status: int
-    body: bytes
-    retry_after_s: float | None = None
 
 
 Fetch = Callable[[str], Awaitable[Answer]]
@@ -454,9 +448,7 @@ class Client:
         try:
             if url is None:
                 return
-            if self._rest is not None:
-                parts = urlsplit(url)
-                url = self._rest.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
+            url = rebased(url, self._rest)
             tries = 0
             while conn in self.feed:
                 answer = await self._get(url, symbol)

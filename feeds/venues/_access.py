@@ -81,6 +81,12 @@ class Access(Venue):
         """Where the venue lists its instruments."""
 
     @classmethod
+    def listing_urls(cls, symbols: Iterable[str]) -> tuple[str, ...]:
+        """Where to look for some symbols, where the venue lists its kinds of instruments apart."""
+        del symbols
+        return (cls.instruments_url(),)
+
+    @classmethod
     @abstractmethod
     def read_instruments(cls, raw: bytes | str) -> dict[str, Instrument]:
         """Read such a list, by symbol; raise BadInput where it is none."""

@@ -239,12 +239,22 @@ class Okx(Verified):
         return f"https://www.okx.com/api/v5/public/instruments?instType={kind}"
 
     @classmethod
+    def listing_urls(cls, symbols: Iterable[str]) -> tuple[str, ...]:
+        """The lists of the kinds of the symbols: SWAP and FUTURES by the end of their ids, SPOT else."""
+        return tuple(dict.fromkeys(cls.instruments_url(_kind(symbol)) for symbol in symbols))
+
+    @classmethod
     def read_instruments(cls, raw: bytes | str) -> dict[str, Instrument]:
         """Read the instruments, by id; raise BadInput where the answer is none."""
         try:
             return {one.instId: _instrument(one) for one in _LISTING.decode(raw).data if one.tickSz and one.lotSz}
         except FAULTS as error:
             raise refuse_list(cls.name, error) from None
+
+
+def _kind(symbol: str) -> str:
+    end = symbol.upper().rpartition("-")[2]
+    return "SWAP" if end == "SWAP" else "FUTURES" if end.isdigit() and symbol.count("-") == 2 else "SPOT"
 
 
 def _instrument(one: _Listed) -> Instrument:

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "scan": "detectors over recordings, no screen",
     "convert": "turn a source into a recording",
     "verify": "every check that the data allows; exit 1 where something is wrong",
+    "record": "capture what venues send, headless",
     "simulate": "a simulated session with planted events, written with its truth",
     "detectors": "what is looked for: rules, thresholds with their sources, worked cases played",
     "config": "every setting and the file it came from",

@@ -14,10 +14,11 @@ import pytest
 from feeds.events import BOOK, CLOCK, GAP, S_LIVE, STATUS, TRADE, Events, empty
 from feeds.instruments import Instrument
 from feeds.link import LinkState
-from feeds.live import Answer, Client, Inbox, Times
+from feeds.live import Client, Inbox, Times
 from feeds.recording import rebuild
 from feeds.recording.frames import FrameWriter
 from feeds.recording.manifest import Manifest
+from feeds.rest import Answer
 from feeds.venues._access import Access, Socket
 from feeds.venues.binance_futures import BinanceFutures
 from feeds.venues.okx import Okx

@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from websockets.asyncio.server import Server as WebSockets
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 
 class VenueServer:
@@ -20,13 +22,17 @@ class VenueServer:
         self.clients: list[ServerConnection] = []
         self.connections = 0
         self.subscriptions: list[str] = []
+        self.pages: dict[str, bytes] = {}
+        """Answers over HTTP, by path."""
         self.refuse: int | None = None
         """HTTP status that answers new connections."""
         self._server: WebSockets | None = None
 
     async def __aenter__(self) -> Self:
-        def process(connection: ServerConnection, request: object) -> Any:
-            del request
+        def process(connection: ServerConnection, request: Request) -> Any:
+            page = self.pages.get(request.path)
+            if page is not None:
+                return Response(200, "OK", Headers({"Content-Length": str(len(page)), "Connection": "close"}), page)
             return connection.respond(self.refuse, "no\n") if self.refuse is not None else None
 
         self._server = await serve(self._serve, "127.0.0.1", 0, process_request=process)

@@ -1,0 +1,103 @@
+"""Live addresses: `VENUE:SYMBOL` to the venue's parser and the instrument as the venue lists it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from feeds.errors import BadInput
+from feeds.instruments import Instrument
+from feeds.rest import Answer
+from feeds.venues import venues
+from feeds.venues._access import Access, Socket
+
+
+class Market(NamedTuple):
+    """One live address."""
+
+    venue: type[Access]
+    symbol: str
+
+
+def parse(address: str) -> Market:
+    """Read `VENUE:SYMBOL`, with or without `live:` before it; raise BadInput naming what is wrong."""
+    name, _, symbol = address.removeprefix("live:").partition(":")
+    known = venues()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        raise BadInput(f"address {address!r}: venue", name, f"{near[0]!r}?" if near else "one of " + ", ".join(known))
+    if not symbol:
+        raise BadInput(f"address {address!r}: symbol", symbol, "a symbol of the venue, as in binance:BTCUSDT")
+    return Market(known[name], symbol)
+
+
+def by_venue(addresses: Iterable[str]) -> dict[type[Access], list[str]]:
+    """Gather addresses by venue, each symbol once, in their order."""
+    found: dict[type[Access], list[str]] = {}
+    for address in addresses:
+        market = parse(address)
+        symbols = found.setdefault(market.venue, [])
+        if market.symbol not in symbols:
+            symbols.append(market.symbol)
+    return found
+
+
+async def listed(
+    venue: type[Access],
+    symbols: Iterable[str],
+    get: Callable[[str], Awaitable[Answer]],
+    base: str | None = None,
+) -> dict[str, tuple[int, Instrument]]:
+    """Ask the venue for its instruments and find the symbols, whatever their case, as the parser takes them.
+
+    `base` replaces scheme and host of the venue's addresses. Raises BadInput for symbols that are not listed and for
+    an answer that lists nothing, OSError where none came.
+    """
+    symbols = list(symbols)
+    found: dict[str, Instrument] = {}
+    for url in venue.listing_urls(symbols):
+        place = rebased(url, base)
+        answer = await get(place)
+        if answer.status != 200:
+            raise BadInput(
+                f"instruments of {venue.name}", f"{place} answers {answer.status}", "its list of instruments"
+            )
+        found |= venue.read_instruments(answer.body)
+    folded = {symbol.casefold(): symbol for symbol in found}
+    chosen: dict[str, tuple[int, Instrument]] = {}
+    for symbol in symbols:
+        exact = symbol if symbol in found else folded.get(symbol.casefold())
+        if exact is None:
+            near = difflib.get_close_matches(symbol.casefold(), folded, 3)
+            known = [folded[one] for one in near] or list(found)[:5]
+            raise BadInput(f"{venue.name}: symbol", symbol, "one of its instruments, such as " + ", ".join(known))
+        chosen[exact] = (len(chosen), found[exact])
+    return chosen
+
+
+def sockets(venue: type[Access], symbols: Iterable[str], base: str | None = None) -> tuple[Socket, ...]:
+    """What to connect to for some symbols; `base` replaces scheme and host."""
+    return tuple(Socket(rebased(one.url, base), one.frames) for one in venue.sockets(list(symbols)))
+
+
+def rebased(url: str, base: str | None) -> str:
+    """A venue's URL at another host, as for a test net or a mirror."""
+    if base is None:
+        return url
+    parts = urlsplit(url)
+    return base.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def check_base(place: str, base: str | None, schemes: tuple[str, ...]) -> None:
+    """Refuse an address that is none of the kinds; raises BadInput."""
+    if base is None:
+        return
+    try:
+        parts = urlsplit(base)
+        fine = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise BadInput(place, base, " or ".join(f"{scheme}://HOST[:PORT]" for scheme in schemes))

@@ -1,0 +1,61 @@
+"""GET over HTTP, for books' snapshots and lists of instruments: with deadlines, a bound, and no surprises."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from feeds.venues._access import MAX_FRAME
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S: Final = 10.0
+MOST_BYTES: Final = 8 * MAX_FRAME
+"""Bytes of the longest answer that is read; lists of all instruments of a venue take some 20 MB."""
+
+
+class Answer(NamedTuple):
+    """What came over HTTP."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
+class Rest:
+    """A client of some hosts; it must be closed. Proxies are taken from the environment, certificates are verified."""
+
+    def __init__(self, agent: str = "tapeview") -> None:
+        import httpx
+
+        self._client: httpx.AsyncClient = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": agent})
+
+    async def get(self, url: str) -> Answer:
+        """Get a URL; raise OSError where nothing came, or more than is ever read."""
+        import httpx
+
+        try:
+            async with self._client.stream("GET", url) as answer:
+                body = bytearray()
+                async for piece in answer.aiter_bytes():
+                    body += piece
+                    if len(body) > MOST_BYTES:
+                        raise OSError(f"the answer is longer than {MOST_BYTES:,} bytes")
+                after = answer.headers.get("Retry-After", "")
+                seconds = float(after) if after.isdigit() and len(after) < 8 else None
+                return Answer(answer.status_code, bytes(body), seconds)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise OSError(str(error) or type(error).__name__) from None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,199 @@
+"""`tapeview record` as a person runs it, against a venue on loopback that speaks OKX's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from feeds.errors import BadInput
+from feeds.recording import derive_events, open_recording, verify
+from feeds.recording.manifest import read_manifest
+from tapeview.cli.record import duration
+from tests.feeds.test_feed import TWO, Server, engines, equal
+from tests.kit.recordings import all_rows
+from tests.kit.venue_server import VenueServer
+
+LISTING = msgspec.json.encode({"data": [{"instId": name, "tickSz": "1", "lotSz": "1"} for name in TWO]})
+ADDRESSES = ["okx:BTC-X", "okx:eth-x"]
+
+
+@contextlib.asynccontextmanager
+async def venue() -> AsyncIterator[tuple[VenueServer, Server]]:
+    """A venue that lists two instruments and talks on its own."""
+    market = Server(3)
+    async with VenueServer(lambda: [market.snapshot(symbol) for symbol in TWO]) as server:
+        server.pages["/api/v5/public/instruments?instType=SPOT"] = LISTING
+
+        async def talk() -> None:
+            while True:
+                await server.say(market.next())
+                await asyncio.sleep(0.005)
+
+        talking = asyncio.create_task(talk())
+        try:
+            yield server, market
+        finally:
+            talking.cancel()
+
+
+async def tapeview(*words: str, url: str = "") -> asyncio.subprocess.Process:
+    """Start the program."""
+    hosts = ["--url", url, "--rest", url.replace("ws://", "http://")] if url else []
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tapeview", "record", *words, *hosts, env=os.environ | {"NO_PROXY": "127.0.0.1"},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def until_frames(folder: Path, server: VenueServer) -> None:
+    """Wait until the capture is under way."""
+    async with asyncio.timeout(30):
+        while not (server.clients and any((folder / "frames").glob("*.tvr"))):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(1.5)
+
+
+async def test_a_capture_becomes_a_recording_that_verifies(tmp_path: Path) -> None:
+    out = tmp_path / "captured"
+    async with venue() as (server, _):
+        process = await tapeview(*ADDRESSES, "-o", str(out), "--for", "2s", "--json", url=server.url)
+        printed, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said.decode()
+    told = json.loads(printed)
+    assert told["frames"] > 100
+    assert told["trades"] > 20
+    assert told["dropped"] == 0
+    manifest = read_manifest(out)
+    assert [one.name for one in manifest.instruments] == ["okx:BTC-X", "okx:ETH-X"]
+    assert (manifest.source_format, manifest.verification, manifest.complete) == ("live", "chain", True)
+    verdict = verify(out)
+    assert verdict.ok, verdict.problems
+    assert verdict.frames_digest == verdict.events_digest == told["events_digest"]
+    assert "connected" in said.decode()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+async def test_signals_end_a_capture_in_order(tmp_path: Path, number: int, code: int) -> None:
+    out = tmp_path / "captured"
+    async with venue() as (server, _):
+        process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
+        await until_frames(out, server)
+        process.send_signal(number)
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == code, said.decode()
+    assert b"Traceback" not in said
+    assert read_manifest(out).complete
+    assert verify(out).ok
+
+
+async def test_what_was_received_a_second_before_a_kill_is_there(tmp_path: Path) -> None:
+    out = tmp_path / "captured"
+    async with venue() as (server, market):
+        process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
+        await until_frames(out, server)
+        there = market.trades
+        await asyncio.sleep(1.5)
+        process.kill()
+        await process.communicate()
+    derive_events(out)
+    rows = all_rows(open_recording(out).batches())
+    assert int(rows["ref"][rows["kind"] == 6].max()) >= there
+    assert (rows["kind"] != 8).all()
+
+
+async def test_a_venue_that_breaks_off_leaves_its_holes_in_the_recording(tmp_path: Path) -> None:
+    out = tmp_path / "captured"
+    async with venue() as (server, _):
+        process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
+        await until_frames(out, server)
+        await server.cut()
+        async with asyncio.timeout(20):
+            while server.connections < 2 or not server.clients:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said.decode()
+    rows = all_rows(open_recording(out).batches())
+    assert int((rows["kind"] == 8).sum()) == 2
+    assert all(engine.book.state_name == "live" for engine in engines(rows))
+
+
+async def test_the_book_at_the_end_is_the_venues(tmp_path: Path) -> None:
+    out = tmp_path / "captured"
+    market = Server(8)
+    async with VenueServer(lambda: [market.snapshot(symbol) for symbol in TWO]) as server:
+        server.pages["/api/v5/public/instruments?instType=SPOT"] = LISTING
+        process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
+        async with asyncio.timeout(30):
+            while not server.clients:
+                await asyncio.sleep(0.05)
+        for _ in range(300):
+            await server.say(market.next())
+        await asyncio.sleep(1)
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 60)
+    for engine, book in zip(engines(all_rows(open_recording(out).batches())), market.books.values(), strict=True):
+        assert equal(engine, book)
+
+
+# -- what is refused -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere:BTC", "-o", "x"], "venue: got 'nowhere', expected one of binance"),
+        (["okxx:BTC-USDT", "-o", "x"], "expected 'okx'?"),
+        (["okx", "-o", "x"], "a symbol of the venue"),
+        (["okx:BTC-X", "-o", "x", "--for", "soon"], "--for: got 'soon', expected a time such as 90s"),
+        (["okx:BTC-X", "-o", "x", "--url", "http://127.0.0.1"], "--url: got 'http://127.0.0.1'"),
+        (["okx:BTC-X", "-o", "x", "--rest", "ftp://127.0.0.1"], "--rest: got 'ftp://127.0.0.1'"),
+        (["okx:BTC-X", "-o", "x", "--rest", "http://127.0.0.1:9"], "a venue that can be reached"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+async def test_bad_words_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    process = await tapeview(*words)
+    _, error = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    assert said in error.decode()
+    assert error.decode().count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+async def test_a_symbol_that_is_not_listed_and_a_folder_in_the_way_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    async with venue() as (server, _):
+        process = await tapeview("okx:BTC-XX", "-o", str(tmp_path / "x"), url=server.url)
+        _, error = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 2
+        assert "such as BTC-X" in error.decode()
+        process = await tapeview("okx:BTC-X", "-o", str(tmp_path / "full"), url=server.url)
+        _, error = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 2
+        assert "an empty one" in error.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("1.5s", 1.5), ("1d", 86400)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "0s", "-5s", "5x", "1e9d", "999999d", "10m soon"])
+def test_durations_that_are_none(text: str) -> None:
+    with pytest.raises(BadInput, match="--for"):
+        duration(text)
