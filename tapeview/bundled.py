@@ -23,6 +23,8 @@ class Recorded(msgspec.Struct, frozen=True):
     instrument: str
     length_ns: int
     """From the first row to the last; 0 where the manifest does not say."""
+    begin_ns: int | None = None
+    """Market time to begin at where nobody says; None for the first row."""
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -68,6 +70,14 @@ def listed(place: Path | None) -> list[Recorded]:
     return [recorded for recorded in found if recorded is not None]
 
 
+def length(ns: int) -> str:
+    """A recording's length as lists show it; empty for 0."""
+    seconds = round(ns / 1e9)
+    if not seconds:
+        return ""
+    return f"{seconds // 60}:{seconds % 60:02d}" if seconds < 3600 else f"{seconds // 3600}h{seconds // 60 % 60:02d}"
+
+
 def last() -> Last | None:
     """The session played last, where the state file says and it is still there."""
     try:
@@ -109,7 +119,11 @@ def _read(path: Path) -> Recorded | None:
     symbols = (
         [str(i.get("symbol", "?")) for i in instruments if isinstance(i, dict)] if isinstance(instruments, list) else []
     )
-    return Recorded(path.name, str(path), _story(manifest), " ".join(symbols), max(0, length))
+    begin = manifest.get("begin_ns")
+    return Recorded(
+        path.name, str(path), _story(manifest), " ".join(symbols), max(0, length),
+        begin if isinstance(begin, int) and isinstance(first, int) and first < begin < first + length else None,
+    )  # fmt: skip
 
 
 def _story(manifest: dict[str, Any]) -> str:

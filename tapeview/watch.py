@@ -27,11 +27,15 @@ from tapeview.engine.frame import FRAME
 from tapeview.engine.settings import EngineSettings
 
 BUDGET: Final = 12
-"""Alerts an hour that reach the screen; the weaker ones beyond are held back and counted."""
+"""Alerts an hour that reach the screen; those beyond are held back and counted.
+
+One of them is kept free for each detector that has told nothing for an hour, so that a talkative one holds back itself
+and not a rarer one.
+"""
 _HOUR_NS: Final = 3_600_000_000_000
 _BOOK_ROWS: Final = 10
 _PRINTS: Final = 20
-_MAGIC: Final = b"TVWATCH1"
+_MAGIC: Final = b"TVWATCH2"
 _KNOWN: Final = load()
 """Loaded with this module, so that their kernels are compiled with the rest."""
 
@@ -108,7 +112,8 @@ class Watch:
         self._posts = [
             _Post(name, detector, thresholds[name]) for name, detector in _KNOWN.items() if name in thresholds
         ]
-        self._recent: deque[tuple[int, float]] = deque()
+        self._recent: deque[tuple[int, str]] = deque()
+        """(recv_ns, detector) of the alerts of the last hour that were not held back."""
         self._rows: dict[int, NDArray[np.int32]] = {}
         self._out = np.zeros(0, ALERT)
 
@@ -175,7 +180,7 @@ class Watch:
         )  # fmt: skip
         how_sure = f"score {_number(score)}" if sure is None else f"conf {_share(sure)}"
         text = f"{detector.words(found)} · {how_sure} · tier {self.tier}"
-        held = phase == CONFIRMED and self._over_budget(int(one["recv_ns"]), score)
+        held = phase == CONFIRMED and self._over_budget(int(one["recv_ns"]), post.name)
         return Alert(
             detector=post.name, method=method, key=int(one["key"]), phase=PHASES[phase], reason=reason, inst=self.inst,
             seq=int(one["seq"]), recv_ns=int(one["recv_ns"]),
@@ -191,14 +196,16 @@ class Watch:
     def _size(self, lots: int) -> str:
         return fmt.size(self._scale, lots)
 
-    def _over_budget(self, recv_ns: int, score: float) -> bool:
+    def _over_budget(self, recv_ns: int, name: str) -> bool:
         recent = self._recent
         while recent and recent[0][0] <= recv_ns - _HOUR_NS:
             recent.popleft()
-        if len(recent) >= BUDGET:
+        heard = {one for _, one in recent} | {name}
+        kept_free = sum(post.name not in heard for post in self._posts)
+        if len(recent) + kept_free >= BUDGET and any(one == name for _, one in recent):
             self.held += 1
             return True
-        recent.append((recv_ns, score))
+        recent.append((recv_ns, name))
         return False
 
     # -- whole ----------------------------------------------------------------------------------
@@ -232,7 +239,7 @@ class Watch:
         if blob[: len(_MAGIC)] != _MAGIC:
             raise BadInput("detectors' state", blob[:8], "a state written by this version")
         end = start + int.from_bytes(blob[len(_MAGIC) : start], "little")
-        layout, held, recent = msgspec.json.decode(blob[start:end], type=tuple[str, int, list[tuple[int, float]]])
+        layout, held, recent = msgspec.json.decode(blob[start:end], type=tuple[str, int, list[tuple[int, str]]])
         if layout != self._layout() or len(blob) - end != sum(a.nbytes for a in self._arrays()):
             raise BadInput("detectors' state", layout, "one saved under the same detectors and thresholds")
         for array in self._arrays():

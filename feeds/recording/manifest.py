@@ -70,6 +70,10 @@ class Manifest(msgspec.Struct, kw_only=True):
     """A tick or lot was derived from the decimals seen, not stated by the venue."""
     licence: str = ""
     notes: tuple[str, ...] = ()
+    story: str = ""
+    """What is to be seen in it, in one line; for lists."""
+    begin_ns: int | None = None
+    """Where one who only wants to look does best to begin; None for the first row."""
     complete: bool = False
     """Closed in order; otherwise this is what was there when the writer last said so."""
     events: int = 0

@@ -33,6 +33,8 @@ def describe(
     origin: str = "",
     licence: str = "",
     notes: tuple[str, ...] = (),
+    story: str = "",
+    begin_ns: int | None = None,
 ) -> Manifest:
     """Make the manifest of a recording to be written from what is known of its source."""
     return Manifest(
@@ -46,6 +48,8 @@ def describe(
         derived=any(instrument.derived for instrument in instruments),
         licence=licence,
         notes=(*info.notes, *notes),
+        story=story,
+        begin_ns=begin_ns,
     )
 
 
@@ -96,6 +100,8 @@ class RecordingWriter:
         origin: str = "",
         licence: str = "",
         notes: tuple[str, ...] = (),
+        story: str = "",
+        begin_ns: int | None = None,
         replace: bool = False,
         part_rows: int = ROWS_PER_PART,
         level: int = 5,
@@ -111,7 +117,9 @@ class RecordingWriter:
         """What the source's reader found, for the manifest; set it before the end."""
         self._lock = WriteLock(self.recording)
         try:
-            about = describe(info, tuple(instruments), origin=origin, licence=licence, notes=notes)
+            about = describe(
+                info, tuple(instruments), origin=origin, licence=licence, notes=notes, story=story, begin_ns=begin_ns
+            )
             with self._disk():
                 self._manifest = self._begin(about)
         except BaseException:

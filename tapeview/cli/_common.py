@@ -15,11 +15,12 @@ from feeds.errors import BadInput
 from feeds.source import OpenOptions, Source, open_source
 
 
-def add_source(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
-    """Add SOURCE and the words that say what a file does not."""
+def add_source(parser: argparse.ArgumentParser, *, many: bool = False, none: bool = False) -> None:
+    """Add SOURCE, or several, or perhaps none, and the words that say what a file does not."""
     parser.add_argument(
-        "source", nargs="+" if many else None, metavar="SOURCE", help="a recording, file, folder or simulator:…"
-    )
+        "source", nargs="*" if none else "+" if many else None, metavar="SOURCE",
+        help="a recording, file, folder or simulator:…",
+    )  # fmt: skip
     parser.add_argument("--format", help="read it as this format instead of finding out by content")
     parser.add_argument("--tick", help="price increment where the source does not say, e.g. 0.01")
     parser.add_argument("--lot", help="size increment where the source does not say, e.g. 1")

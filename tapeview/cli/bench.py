@@ -1,4 +1,4 @@
-"""`tapeview bench [engine|detectors|cost|formats|screen]`: measure beside yardsticks; ratios are what counts."""
+"""`tapeview bench [engine|detectors|hidden|cost|formats|screen]`: measure beside yardsticks; ratios are what counts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import importlib
 from typing import Any
 
 from feeds.errors import BadInput
+from tapeview.cli import _bench_hidden
 from tapeview.cli import _common as common
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    parser.add_argument("what", choices=["engine", "detectors", "cost", "formats", "screen"], help="what to measure")
+    parser.add_argument(
+        "what", choices=["engine", "detectors", "hidden", "cost", "formats", "screen"], help="what to measure"
+    )
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="of hidden: orders, with executions named hidden")
     parser.add_argument("--quick", action="store_true", help="fewer events, rounds and seeds")
     detectors = parser.add_argument_group("detectors")
     detectors.add_argument("--task", metavar="TEXT", help="only tasks or detectors with this in their name")
@@ -39,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
     for name in ("task", "count", "baseline", "null", "fit"):
         if getattr(args, name):
             raise BadInput(f"--{name}", None, "the word 'detectors' after bench")
+    if args.what == "hidden":
+        return _bench_hidden.run(args)
+    if args.source is not None:
+        raise BadInput("bench", args.source, "the word 'hidden' before a SOURCE")
     if args.what in ("engine", "formats"):
         common.compile_kernels()
     if args.what == "cost":

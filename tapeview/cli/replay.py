@@ -10,7 +10,7 @@ from tapeview.cli import _common as common
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    common.add_source(parser, many=True)
+    common.add_source(parser, many=True, none=True)
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="0.25 to 100, or max (1)")
     parser.add_argument("--at", metavar="T", help="start at this time")
     parser.add_argument("--paused", action="store_true", help="start paused")
@@ -30,17 +30,40 @@ def _speed(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Open the trading screen on the sources."""
+    """Open the trading screen on the sources; list the bundled recordings where none is named."""
     opened = common.options(args)
+    if not args.source:
+        return _list()
+    addresses = tuple(_found(address) for address in args.source)
+    return _start(args, addresses, opened, at=args.at, paused=args.paused, speed=args.speed)
+
+
+def _found(address: str) -> str:
+    # What cannot be opened is better said in the shell than on a screen that closes at once.
+    import difflib
     from pathlib import Path
 
-    # What cannot be opened is better said in the shell than on a screen that closes at once.
-    for address in args.source:
-        if ":" not in address and not Path(address).expanduser().exists():
-            raise BadInput(
-                "source", address, "a recording, a file or folder of market data, or simulator:seed=7,minutes=30"
-            )
-    return _start(args, tuple(args.source), opened, at=args.at, paused=args.paused, speed=args.speed)
+    from tapeview import bundled
+
+    if ":" in address or Path(address).expanduser().exists():
+        return address
+    known = {recorded.name: recorded.path for recorded in bundled.recordings()}
+    if address in known:
+        return known[address]
+    near = difflib.get_close_matches(address, known, 1)
+    wanted = "a recording, a file or folder of market data, or simulator:seed=7,minutes=30"
+    raise BadInput("source", address, f"{near[0]!r}?" if near else wanted)
+
+
+def _list() -> int:
+    from tapeview import bundled
+
+    rows = [
+        (recorded.name, recorded.instrument, bundled.length(recorded.length_ns), recorded.story)
+        for recorded in bundled.recordings()
+    ]
+    common.table(["name", "instrument", "length", "story"], rows, right={2: True})
+    return 0
 
 
 def home(args: argparse.Namespace) -> int:

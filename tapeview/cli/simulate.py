@@ -24,6 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conflate", default="100", metavar="MS", help="ms between depth messages of tier C (100)")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="what goes wrong on the feed")
     parser.add_argument("--no-negatives", action="store_true", help="leave out what only looks like a plant")
+    parser.add_argument("--story", default="", metavar="TEXT", help="what is to be seen in it, in one line, for lists")
+    parser.add_argument("--begin", metavar="T", help="where the home screen begins to play it: +90s, or a time of day")
     parser.add_argument(
         "--compare", action="append", default=[], metavar="SOURCE", help="print how near it comes to a real session"
     )
@@ -47,20 +49,21 @@ def run(args: argparse.Namespace) -> int:
     assert isinstance(wish, Wish)
     code = 0
     if args.out is not None:
-        _write(wish, args.out, json=args.json)
+        _write(wish, args.out, args.story, args.begin, json=args.json)
     for address in args.compare:
         code = max(code, _compare(wish.address, address, json=args.json))
     return code
 
 
-def _write(wish: object, out: Path, *, json: bool) -> None:
+def _write(wish: object, out: Path, story: str, begin: str | None, *, json: bool) -> None:
     from feeds.simulator import Wish, write_planted
 
     assert isinstance(wish, Wish)
     if out.exists():
         raise BadInput("-o", str(out), "a folder that does not exist yet")
+    begin_s = None if begin is None else _seconds(wish.profile, begin)
     common.say(f"simulating {wish.minutes} minutes (kernels are compiled once on a machine, some 40 s)")
-    tape = write_planted(out, wish)
+    tape = write_planted(out, wish, story=story, begin_s=begin_s)
     counts = Counter(label.type for label in tape.labels)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     if json:
@@ -73,6 +76,14 @@ def _write(wish: object, out: Path, *, json: bool) -> None:
         return
     told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing"
     sys.stdout.write(f"{out}: {len(tape.events):,} events, {size:,} bytes; truth: {told}\n")
+
+
+def _seconds(profile: str, begin: str) -> int:
+    from feeds.simulator.tape import check_profile
+    from tapeview.times import parse_time
+
+    market = check_profile(profile)
+    return (parse_time(begin, market.start_ns, market.instrument.timezone, place="--begin") - market.start_ns) // 10**9
 
 
 def _compare(simulated: str, real: str, *, json: bool) -> int:

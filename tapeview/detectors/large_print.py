@@ -86,7 +86,7 @@ def watch(
         m.last_tick = row.tick
         m.last_ns = row.recv_ns
         m.exch_ns = event.exch_ns
-        if m.large == 0 or row.state != S_LIVE:
+        if m.large == 0 or row.state != S_LIVE or row.warm == 0:
             continue
         what = 0
         if m.lots >= m.large:

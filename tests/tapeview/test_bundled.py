@@ -1,4 +1,5 @@
 import msgspec
+import pytest
 
 from tapeview import bundled
 
@@ -29,6 +30,24 @@ def test_only_the_manifest_of_a_recording_is_read(tmp_path):
         msgspec.json.encode({"notes": ["first line\nsecond"], "instruments": [{"symbol": "A"}, {"symbol": "B"}]})
     )
     assert bundled.listed(tmp_path) == [bundled.Recorded("one", str(tmp_path / "one"), "first line", "A B", 0)]
+
+
+@pytest.mark.parametrize(
+    ("begin", "known"), [(150, 150), (100, None), (220, None), (50, None), ("x", None), (True, None)]
+)
+def test_where_to_begin_is_a_time_within_the_recording_or_not_known(tmp_path, begin, known):
+    (tmp_path / "one").mkdir()
+    told = {"first_ns": 100, "last_ns": 220, "begin_ns": begin, "story": "something happens"}
+    (tmp_path / "one" / "manifest.json").write_bytes(msgspec.json.encode(told))
+    (found,) = bundled.listed(tmp_path)
+    assert (found.begin_ns, found.story) == (known, "something happens")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, ""), (59.6, "1:00"), (360, "6:00"), (2820, "47:00"), (3600, "1h00"), (86399, "23h59")]
+)
+def test_lengths_are_short_enough_for_a_column(seconds, text):
+    assert bundled.length(int(seconds * 1e9)) == text
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):

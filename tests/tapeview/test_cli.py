@@ -182,6 +182,23 @@ def test_wrong_words_get_one_clear_line_and_exit_2(capsys, session, words):
     assert len(error.strip().splitlines()) == 1
 
 
+def test_replay_of_nothing_lists_what_is_bundled(capsys):
+    from tapeview import bundled
+
+    code, lines, error = run(capsys, "replay")
+    assert (code, error) == (0, "")
+    for recorded, line in zip(bundled.recordings(), lines[1:], strict=True):
+        assert line.split()[:2] == [recorded.name, recorded.instrument]
+        assert line.endswith(recorded.story)
+
+
+@pytest.mark.parametrize(("word", "named"), [("squeeze", "terminal"), ("squeze", "'squeeze'?"), ("zzz", "a recording")])
+def test_replay_knows_the_bundled_recordings_by_name(capsys, word, named):
+    code, lines, error = run(capsys, "replay", word)
+    assert (code, lines) == (2, [])
+    assert named in error
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as left:

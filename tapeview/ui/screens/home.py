@@ -119,8 +119,10 @@ class HomeScreen(Screen[None]):
         self.query_one("#home-keys", Static).update(_keys_line(width))
 
     def _recorded(self, kind: str, recorded: bundled.Recorded, width: int) -> Option:
-        length = _minutes(recorded.length_ns)
-        return self._option(kind, recorded.path, recorded.name, recorded.instrument, length, recorded.story, width)
+        length = bundled.length(recorded.length_ns)
+        return self._option(
+            kind, recorded.path, recorded.name, recorded.instrument, length, recorded.story, width, recorded.begin_ns
+        )
 
     def _option(
         self,
@@ -225,13 +227,6 @@ def _keys_line(width: int) -> Content:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
-def _minutes(ns: int) -> str:
-    seconds = round(ns / 1e9)
-    if not seconds:
-        return ""
-    return f"{seconds // 60}:{seconds % 60:02d}" if seconds < 3600 else f"{seconds // 3600}h{seconds // 60 % 60:02d}"
 
 
 def _homely(path: Path) -> str:

@@ -77,7 +77,9 @@ def test_a_recording_has_the_rows_and_the_truth_beside_them(tmp_path):
     tape = write_planted(tmp_path / "session", wish)
     recording = open_recording(tmp_path / "session")
     assert rows_of(recording).tobytes() == tape.events.tobytes()
-    assert recording.manifest.origin == wish.address
+    assert recording.manifest.origin == (
+        "tapeview simulate -o session --seed 3 --minutes 3 --profile futures --plant native:every=15 --tier B"
+    )
     truth = pl.read_parquet(tmp_path / "session" / "truth.parquet")
     assert truth.columns == ["id", "type", "method", "side", "tick", "t0_ns", "t1_ns", "outcome", "params"]
     assert truth.equals(tape.truth)

@@ -10,11 +10,14 @@ from feeds import BadInput, open_source
 from feeds.recording import open_recording, rebuild, verify
 from feeds.recording.manifest import read_manifest
 from feeds.simulator.__main__ import main
+from feeds.simulator.planted import Wish
 from feeds.simulator.profiles import PROFILES
-from feeds.simulator.recorder import write_recording
+from feeds.simulator.recorder import COMMAND, PLANTING, planting_line, write_planted, write_recording
 from tests.conftest import ROOT
 
 RECORDINGS = sorted(path for path in (ROOT / "recordings").iterdir() if (path / "manifest.json").exists())
+TOLD = [path for path in RECORDINGS if read_manifest(path).origin.startswith(COMMAND)]
+"""Those that a profile's own story made; the planted ones are made again by the tests of the stories."""
 
 
 def rows_of(source):
@@ -86,7 +89,7 @@ def ordered(recording):
     return said["--profile"], said["--seed"], said["--minutes"], said["-o"]
 
 
-@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
+@pytest.mark.parametrize("recording", TOLD, ids=lambda path: path.name)
 def test_a_bundled_recording_begins_as_its_command_says(recording):
     profile, seed, _, out = ordered(recording)
     assert out == f"recordings/{recording.name}"
@@ -95,7 +98,7 @@ def test_a_bundled_recording_begins_as_its_command_says(recording):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name)
+@pytest.mark.parametrize("recording", TOLD, ids=lambda path: path.name)
 def test_the_command_of_a_bundled_recording_makes_it_again(recording, tmp_path):
     profile, seed, minutes, _ = ordered(recording)
     write_recording(tmp_path / "again", profile, int(seed), minutes)
@@ -109,5 +112,39 @@ def test_a_bundled_recording_is_small_and_passes_every_check(recording):
     assert verdict.ok, verdict.problems
 
 
-def test_there_are_two_bundled_recordings():
-    assert {path.name for path in RECORDINGS} >= {"quiet-open", "perp-breakout"}
+def test_every_bundled_recording_tells_a_command_that_makes_it():
+    assert {path.name for path in TOLD} == {"quiet-open", "perp-breakout"}
+    assert all(read_manifest(path).origin.startswith(PLANTING) for path in RECORDINGS if path not in TOLD)
+
+
+WISH = Wish(
+    seed=5001, minutes="0.5", profile="stock", plant="squeeze:fuel=no+native:every=9", tier="C", conflate=250,
+    negatives="no", fault="gap:every=10+drop",
+)  # fmt: skip
+
+
+def test_the_command_of_a_planted_session_asks_for_all_of_it():
+    line = planting_line(Path("a folder/x"), WISH, "what's in it", 12)
+    assert line == (
+        "tapeview simulate -o 'a folder/x' --seed 5001 --minutes 0.5 --profile stock --plant squeeze:fuel=no "
+        "--plant native:every=9 --tier C --conflate 250 --no-negatives --fault gap:every=10 --fault drop "
+        """--begin +12s --story 'what'"'"'s in it'"""
+    )
+    assert (
+        planting_line(Path("/elsewhere/x"), Wish()) == "tapeview simulate -o x --seed 1 --minutes 30 --profile futures"
+    )
+
+
+def test_a_planted_session_keeps_its_story_and_where_to_begin(tmp_path):
+    write_planted(tmp_path / "new", WISH, story="nothing much", begin_s=12)
+    manifest = read_manifest(tmp_path / "new")
+    assert manifest.story == "nothing much"
+    assert 11 <= (manifest.begin_ns - manifest.first_ns) / 1e9 <= 12
+    assert str(tmp_path) not in (tmp_path / "new" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("begin_s", [-1, 30, 3000])
+def test_a_planted_session_cannot_be_begun_outside_of_itself(tmp_path, begin_s):
+    with pytest.raises(BadInput, match="within the session's 0.5 minutes"):
+        write_planted(tmp_path / "new", WISH, begin_s=begin_s)
+    assert not (tmp_path / "new").exists()

@@ -15,7 +15,7 @@ def text_of(app):
     return "\n".join("".join(segment.text for segment in line) for line in strips)
 
 
-def make(folder, name, story, seconds=360, symbol="MES"):
+def make(folder, name, story, seconds=360, symbol="MES", **more):
     (folder / name).mkdir(parents=True)
     manifest = {
         "format": "tapeview-recording",
@@ -24,7 +24,7 @@ def make(folder, name, story, seconds=360, symbol="MES"):
         "first_ns": 1_700_000_000 * NS,
         "last_ns": (1_700_000_000 + seconds) * NS,
         "notes": [story],
-    }
+    } | more
     (folder / name / "manifest.json").write_bytes(msgspec.json.encode(manifest))
 
 
@@ -70,6 +70,16 @@ async def test_a_persons_own_recordings_are_listed(shelf, opened):
         await pilot.press("end", "enter")
         await pilot.pause()
     assert opened[0].addresses == (str(bundled.own_folder() / "tuesday"),)
+
+
+async def test_a_recording_that_says_where_to_begin_is_begun_there(shelf, opened):
+    begin = (1_700_000_000 + 200) * NS
+    make(bundled.own_folder(), "tuesday", "my capture", begin_ns=begin)
+    app = TapeviewApp(StartPlan())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("end", "enter")
+        await pilot.pause()
+    assert opened[0].at == str(begin)
 
 
 async def test_the_session_played_last_comes_first_and_goes_on_where_it_was_left(shelf, opened):
