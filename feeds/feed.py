@@ -205,6 +205,11 @@ class Feed:
         """What should be fetched or asked again, and for which socket; each is given once."""
         return [(conn, want) for conn, line in self._lines.items() for want in line.parser.wants()]
 
+    def renewal(self, conn: int, symbol: str) -> tuple[str, ...]:
+        """Text frames that make the venue send a symbol's book anew on a socket; none where it knows of none."""
+        line = self._lines.get(conn)
+        return () if line is None else line.parser.renewal(symbol)
+
     def replies(self) -> list[tuple[int, str]]:
         """Text frames to send back, and on which socket; each is given once."""
         return [(conn, text) for conn, line in self._lines.items() for text in line.parser.replies()]

@@ -440,8 +440,12 @@ class Client:
                 self._fetching.add((conn, want.symbol))
                 self._spawn(self._snapshot(conn, want.symbol))
             elif want.what == "resubscribe":
+                frames = self.feed.renewal(conn, want.symbol)
                 for route, one in self._by_conn(conn):
-                    self._subscribe_again(route, one)
+                    for text in frames:
+                        self._send(one, text)
+                    if not frames:
+                        self._subscribe_again(route, one)
 
     async def _snapshot(self, conn: int, symbol: str) -> None:
         url = self.venue.snapshot_url(symbol)

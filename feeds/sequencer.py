@@ -5,7 +5,8 @@ stands to the book (OLD, NEXT or AHEAD); one table turns that and the state into
 keeps the updates that WAIT and hands their ids over again when a snapshot has come.
 
 Rules, each from the venue's own description of a local book:
-Binance spot (`U`, `u`), Binance futures (`U`, `u`, `pu`), OKX (`prevSeqId`, `seqId`).
+Binance spot (`U`, `u`), Binance futures (`U`, `u`, `pu`), OKX (`prevSeqId`, `seqId`), Deribit (`prev_change_id`,
+`change_id`), Gemini (`U`, `u`). A plain counter is Binance spot's rule with `U` = `u`.
 """
 
 from __future__ import annotations
@@ -101,6 +102,22 @@ def okx(book: Sequencer, _: State, at: int, ids: Ids) -> Relation:
     return Relation.OLD if (prev, last) in book.recent else Relation.AHEAD
 
 
+def deribit(_: Sequencer, __: State, at: int, ids: Ids) -> Relation:
+    """Deribit: `prev_change_id` equals the last `change_id`; ids only rise, so nothing at or below it is new."""
+    _first, last, prev = ids
+    if last <= at:
+        return Relation.OLD
+    return Relation.NEXT if prev == at else Relation.AHEAD
+
+
+def gemini(_: Sequencer, __: State, at: int, ids: Ids) -> Relation:
+    """Gemini: `u <= id` is old, `U > id` leaves a hole; updates overlap by the id they begin with."""
+    first, last, _prev = ids
+    if last <= at:
+        return Relation.OLD
+    return Relation.NEXT if first <= at else Relation.AHEAD
+
+
 class Sequencer:
     """The place of one book in its venue's numbering."""
 
@@ -108,7 +125,7 @@ class Sequencer:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.in_band = rule is okx
+        self.in_band = rule in (okx, gemini)
         """Snapshots come in the stream of updates and are always newer than what came before."""
         self.state = State.EMPTY
         self.id = NONE

@@ -80,6 +80,9 @@ class Access(Venue):
     def instruments_url(cls) -> str:
         """Where the venue lists its instruments."""
 
+    instruments_body: ClassVar[str] = ""
+    """JSON to send there by POST; empty where a GET does."""
+
     @classmethod
     def listing_urls(cls, symbols: Iterable[str]) -> tuple[str, ...]:
         """Where to look for some symbols, where the venue lists its kinds of instruments apart."""
@@ -102,6 +105,17 @@ class Access(Venue):
         """The symbol whose book's snapshot is the answer at `url`; None for any other address."""
         del url
         return None
+
+    @classmethod
+    def read_heads(cls, frames: Iterable[bytes]) -> dict[str, Instrument]:
+        """Derive instruments from the first frames of a capture, for a venue that lists no tick; by symbol."""
+        del frames
+        return {}
+
+    def renewal(self, symbol: str) -> tuple[str, ...]:
+        """Text frames that make the venue send a symbol's book anew; none where only a new connection does."""
+        del symbol
+        return ()
 
     def replies(self) -> list[str]:
         """Text frames that the venue's own must be answered with; each is given once."""

@@ -1,9 +1,9 @@
-"""What Kraken and OKX have in common: snapshots in band, books of a fixed depth, a checksum over the levels' text."""
+"""What Kraken, OKX and Bitfinex have in common: snapshots in band, a depth, a checksum over the levels' text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from feeds.errors import BadInput
 from feeds.events import (
@@ -71,6 +71,8 @@ class Market:
         self.broken = False
         self.asked = False
         self.touched = False
+        self.mismatches = 0
+        """Checksums in a row that disagreed."""
         self._fine = instrument.price.fine
 
     def level(self, side: int, price: str, size: str, text: str, orders: int = 0) -> Level:
@@ -102,18 +104,28 @@ class Market:
     def forget(self) -> None:
         """Empty the book."""
         self.live = False
+        self.mismatches = 0
         for side in self.sides.values():
             side.clear()
 
 
+M = TypeVar("M", bound=Market)
+
+
 class Verified(Access):
-    """A venue whose books are checked by a checksum after each message."""
+    """A venue whose snapshots come in band, and whose books a checksum may be over."""
 
     verification = "checksum"
+    market_type: ClassVar[type[Market]] = Market
+    keeps_texts: ClassVar[bool] = True
+    """The texts of levels are kept, for a checksum or to cut a book to its depth."""
+    patience: ClassVar[int] = 1
+    """So many checksums in a row must disagree before the symbol is asked for anew."""
 
     def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
         super().__init__(instruments, checks)
-        self.markets = {symbol: Market(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
+        make = self.market_type
+        self.markets = {symbol: make(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
         self._wants: list[Want] = []
 
     def market(self, symbol: str) -> Market | None:
@@ -155,9 +167,11 @@ class Verified(Access):
         elif not market.live:
             self.ignore("update before the snapshot")
             return
-        market.apply(depth.levels)
-        levels = [*depth.levels, *market.truncated()]
-        verdict = self._verdict(market, depth.checksum, checksum)
+        levels = depth.levels
+        if self.keeps_texts:
+            market.apply(levels)
+            levels = [*levels, *market.truncated()]
+        verdict = self.verdict(market, depth.checksum, checksum)
         marks = SNAPSHOT if depth.snapshot else 0
         if depth.snapshot:
             last = 0 if levels else LAST
@@ -175,15 +189,19 @@ class Verified(Access):
                 STATUS, recv_ns, depth.exch_ns, ref=depth.ref, aux=S_LIVE, inst=market.inst, marks=LAST | verdict
             )
 
-    def _verdict(self, market: Market, stated: int | None, checksum: Callable[[Market], int]) -> int:
+    def verdict(self, market: M, stated: int | None, checksum: Callable[[M], int]) -> int:
+        """Compare a checksum, where one is stated, and give the mark: CHECKED, SUSPECT or 0."""
         if stated is None:
             return 0
         self.checks.checksums += 1
         if checksum(market) == stated:
+            market.mismatches = 0
             return CHECKED
         self.checks.checksums_failed += 1
         self.problem(f"{market.symbol}: the checksum disagrees with the book")
-        self.ask(market, "checksum")
+        market.mismatches += 1
+        if market.mismatches >= self.patience:
+            self.ask(market, "checksum")
         return SUSPECT
 
     def ask(self, market: Market, why: str) -> None:
@@ -193,15 +211,15 @@ class Verified(Access):
             market.asked = True
             self._wants.append(Want("resubscribe", market.symbol, why))
 
-    def lose(self, market: Market, cause: int, why: str, recv_ns: int, out: EventBuffer) -> None:
-        """Write a gap and forget the book."""
+    def lose(self, market: Market, cause: int, why: str, recv_ns: int, out: EventBuffer, lost: int = NONE) -> None:
+        """Write a gap, of so many messages where that is known, and forget the book."""
         self.checks.gaps += 1
         self.problem(f"{market.symbol}: {why}")
         market.forget()
         market.broken = True
         if cause != C_DISCONNECT:
             self.ask(market, why)
-        out.append(GAP, recv_ns, NONE, 0, cause, 0, NONE, NONE, market.inst)
+        out.append(GAP, recv_ns, NONE, 0, cause, 0, lost, NONE, market.inst)
         out.append(CLEAR, recv_ns, inst=market.inst)
         out.append(STATUS, recv_ns, aux=S_SYNCING, inst=market.inst, marks=LAST)
 

@@ -1,223 +1,257 @@
-"""Kraken spot, websocket v1: books of a subscribed depth with a CRC32 over their top ten, and trades.
+"""Kraken spot, websocket v2: books of a subscribed depth with a CRC32 over their top ten, and numbered prints.
 
-A frame is `[channel, payload, (second payload,) name, pair]`. A book's update states absolute volumes of
-levels, asks before bids where both changed; levels beyond the subscribed depth are to be dropped by the
-reader. The checksum is over price and volume as written, dots and leading zeros removed. Source: Kraken's
-"Websockets 1.9" and "Book checksum".
+A frame is an object with `channel`, `type` (snapshot or update) and `data`. Prices and sizes are JSON numbers
+whose digits as written enter the checksum, so they are kept as text. Updates state absolute sizes, in the order
+of their arrays; levels beyond the subscribed depth are to be dropped by the reader. The checksum, of snapshots
+too, is over ten levels a side whatever the depth: an error deeper down stays unseen. A print's side is the
+taker's and its number rises by one a book. Source: Kraken's "Spot WebSocket v2" and "Book checksum (v2)".
 """
 
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterable
-from typing import ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from feeds.errors import BadInput
-from feeds.events import ASK, BAD_TIME, BID, BUY, LAST, NONE, REGULAR, SELL, TRADE, EventBuffer
-from feeds.instruments import Instrument, parse_decimal
-from feeds.venues._access import FAULTS, Socket, Terms, bounded, refuse_list
+from feeds.events import ASK, BAD_TIME, BID, BUY, LAST, LATE, NONE, REGULAR, SELL, TRADE, EventBuffer
+from feeds.instruments import Instrument
+from feeds.source import Checks
+from feeds.venues._access import FAULTS, Socket, Terms, bounded
+from feeds.venues._kraken import DEPTHS, PAIRS_URL, Checksum, checksum, field, read_channel, read_pairs
+from feeds.venues._times import iso_ns
 from feeds.venues._verified import Depth, Level, Market, Verified
 
-DEPTHS: Final = (10, 25, 100, 500, 1000)
-_BOOK: Final = re.compile(r"book-(\d{1,5})\Z", re.ASCII)
-_CHECKED_LEVELS: Final = 10
+SIDES: Final = {"buy": BUY, "sell": SELL}
+"""Of a print, the taker's."""
+SNAPSHOT, UPDATE = "snapshot", "update"
+_SYMBOL: Final = re.compile(rb'"symbol"\s*:\s*"([^"\\]{1,40})"')
+_TradeId = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 
-class _Payload(msgspec.Struct, gc=False):
-    as_: list[list[str]] | None = msgspec.field(default=None, name="as")
-    bs: list[list[str]] | None = None
-    a: list[list[str]] = []
-    b: list[list[str]] = []
-    c: str | None = None
-
-
-class _Subscription(msgspec.Struct):
-    name: str = ""
+class _Result(msgspec.Struct, gc=False):
+    channel: str = ""
+    symbol: str = ""
     depth: int = 0
 
 
-class _Event(msgspec.Struct):
-    event: str
-    status: str = ""
-    pair: str = ""
-    errorMessage: str = ""  # noqa: N815
-    subscription: _Subscription = msgspec.field(default_factory=_Subscription)
+class _Frame(msgspec.Struct, gc=False):
+    channel: str = ""
+    type: str = ""
+    data: msgspec.Raw = msgspec.Raw()
+    method: str = ""
+    success: bool = True
+    error: str = ""
+    symbol: str = ""
+    result: _Result = msgspec.field(default_factory=_Result)
 
 
-class _Pair(msgspec.Struct):
-    pair_decimals: int
-    lot_decimals: int
-    wsname: str = ""
-    altname: str = ""
-    tick_size: str = ""
-    quote: str = ""
+class _Level(msgspec.Struct, gc=False):
+    price: msgspec.Raw
+    qty: msgspec.Raw
 
 
-class _Pairs(msgspec.Struct):
-    result: dict[str, _Pair]
+class _Book(msgspec.Struct, gc=False):
+    symbol: str
+    bids: list[_Level] = []
+    asks: list[_Level] = []
+    checksum: Checksum | None = None
+    timestamp: str = ""
 
 
-_FRAME: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_EVENT: Final = msgspec.json.Decoder(_Event)
-_PAYLOAD: Final = msgspec.json.Decoder(_Payload)
-_TEXT: Final = msgspec.json.Decoder(str)
-_PRINTS: Final = msgspec.json.Decoder(list[list[str]])
-_PAIRS: Final = msgspec.json.Decoder(_Pairs)
+class _Print(msgspec.Struct, gc=False):
+    symbol: str
+    side: str
+    price: msgspec.Raw
+    qty: msgspec.Raw
+    trade_id: _TradeId
+    timestamp: str
 
 
-def seconds_to_ns(text: str) -> int:
-    """Seconds since 1970 as decimal text in ns, exactly; what is finer is cut off."""
-    mantissa, decimals = parse_decimal(text[:40])
-    ns: int = mantissa * 10 ** (9 - decimals) if decimals <= 9 else mantissa // 10 ** (decimals - 9)
-    if not 0 <= ns < 2**62:
-        raise BadInput("time", text, "seconds since 1970")
-    return ns
+class _System(msgspec.Struct, gc=False):
+    system: str = ""
 
 
-def digits(text: str) -> str:
-    """A number as it enters the checksum: no dot, no leading zeros."""
-    return text.replace(".", "").lstrip("0") or "0"
+_FRAME: Final = msgspec.json.Decoder(_Frame)
+_BOOKS: Final = msgspec.json.Decoder(list[_Book])
+_PRINTS: Final = msgspec.json.Decoder(list[_Print])
+_SYSTEMS: Final = msgspec.json.Decoder(list[_System])
 
 
-def checksum(market: Market) -> int:
-    """CRC32 over the ten best asks, then the ten best bids."""
-    levels = market.sides[ASK].top(_CHECKED_LEVELS) + market.sides[BID].top(_CHECKED_LEVELS)
-    return zlib.crc32("".join(levels).encode())
+def time_of(text: str) -> int:
+    """A frame's time in ns, NONE where it has none."""
+    return iso_ns(text) if text else NONE
 
 
 class Kraken(Verified):
-    """Kraken spot over websocket v1; symbols are the pair names of that interface, such as 'XBT/USD'."""
+    """Kraken spot over websocket v2; symbols are such as 'BTC/USD'."""
 
     name: ClassVar[str] = "kraken"
-    captures: ClassVar[tuple[str, ...]] = ("KRAKEN",)
-    symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r',\s*"([^"\\]{1,40})"\s*\]\s*\Z')
-    terms: ClassVar[Terms] = Terms(silence_s=5, ping='{"event":"ping"}', ping_s=20, send_gap_ms=100)
+    symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r'"symbol"\s*:\s*"([^"\\]{1,40})"')
+    terms: ClassVar[Terms] = Terms(silence_s=5, ping='{"method":"ping"}', ping_s=20, send_gap_ms=100)
+    book_channel: ClassVar[str] = "book"
+    depths: ClassVar[tuple[int, ...]] = DEPTHS
+
+    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
+        super().__init__(instruments, checks)
+        self._acknowledged: set[str] = set()
+        self._last_print: dict[str, int] = {}
 
     def on_frame(self, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
         """Parse one frame."""
         self.checks.messages += 1
-        name = pair = ""
+        channel = ""
         try:
             bounded(raw)
-            if raw[:1] in (b"{", "{"):
-                self._on_event(_EVENT.decode(raw))
-                return
-            parts = _FRAME.decode(raw)
-            if len(parts) < 4:
-                raise BadInput("frame", len(parts), "channel, payload, name and pair")
-            name, pair = _TEXT.decode(parts[-2]), _TEXT.decode(parts[-1])
-            book = _BOOK.match(name)
-            if book:
-                self._on_book(pair, int(book[1]), parts[1:-2], recv_ns, out)
-            elif name == "trade":
-                for part in parts[1:-2]:
-                    self._on_trades(pair, part, recv_ns, out)
+            frame = _FRAME.decode(raw)
+            channel = frame.channel
+            if frame.method or frame.error:
+                self._on_answer(frame)
+            elif channel == self.book_channel:
+                if frame.type not in (SNAPSHOT, UPDATE):
+                    raise BadInput("type", frame.type, "snapshot or update")
+                self.on_books(frame.data, recv_ns, out, snapshot=frame.type == SNAPSHOT)
+            elif channel == "trade":
+                self._on_trades(_PRINTS.decode(frame.data), recv_ns, out, old=frame.type == SNAPSHOT)
+            elif channel == "status":
+                self._on_status(_SYSTEMS.decode(frame.data))
             else:
-                self.ignore(name)
+                self.ignore(channel or "frame without a channel")
         except FAULTS as error:
-            self.damaged(f"{name or 'frame'} {pair}".rstrip()[:80], error)
-            if name.startswith("book"):
-                self.lose_damaged(pair, recv_ns, out)
+            self.damaged(channel[:80] or "frame", error)
+            if channel == self.book_channel:
+                whole = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
+                for symbol in sorted({found.decode("utf-8", "replace") for found in _SYMBOL.findall(whole)}):
+                    self.lose_damaged(symbol, recv_ns, out)
 
-    def _on_event(self, said: _Event) -> None:
-        if said.event == "subscriptionStatus":
-            about = f"{said.subscription.name} {said.pair}".strip()
-            if said.status == "error":
-                self.problem(f"the venue refuses {about}: {said.errorMessage[:200]}")
-                self.notice("error", f"{about}: {said.errorMessage}")
-                return
-            if said.subscription.name == "book" and said.subscription.depth > 0 and said.pair in self.markets:
-                self.markets[said.pair].depth = said.subscription.depth
-            self.notice("ack", about)
-        elif said.event == "pong":
+    def _on_answer(self, frame: _Frame) -> None:
+        about = f"{frame.result.channel} {frame.result.symbol or frame.symbol}".strip() or frame.method
+        if frame.error or not frame.success:
+            self.problem(f"the venue refuses {about}: {frame.error[:200]}")
+            self.notice("error", f"{about}: {frame.error}")
+        elif frame.method == "pong":
             self.notice("pong")
+        elif frame.method == "subscribe":
+            if frame.result.channel == self.book_channel and frame.result.depth > 0:
+                market = self.markets.get(frame.result.symbol)
+                if market is not None:
+                    market.depth = frame.result.depth
+                    self._acknowledged.add(market.symbol)
+            self.notice("ack", about)
         else:
-            self.ignore(said.event)
+            self.ignore(frame.method)
 
-    def _on_book(self, pair: str, depth: int, parts: list[msgspec.Raw], recv_ns: int, out: EventBuffer) -> None:
-        market = self.market(pair)
-        if market is None:
-            return
-        if depth:
-            market.depth = depth
-        payloads = [_PAYLOAD.decode(part) for part in parts]
-        snapshot = any(payload.as_ is not None or payload.bs is not None for payload in payloads)
-        levels: list[Level] = []
-        newest = NONE
-        for payload in payloads:
-            for side, entries in ((ASK, payload.as_ or payload.a), (BID, payload.bs or payload.b)):
-                for entry in entries:
-                    if len(entry) < 3 or entry[0].startswith("-"):
-                        raise BadInput("level", entry, "a price of 0 or more, volume and time")
-                    levels.append(market.level(side, entry[0], entry[1], digits(entry[0]) + digits(entry[1])))
-                    newest = max(newest, seconds_to_ns(entry[2]))
-        stated = next((payload.c for payload in reversed(payloads) if payload.c is not None), None)
-        if stated is not None and not (stated.isdigit() and stated.isascii() and len(stated) <= 10):
-            raise BadInput("checksum", stated, "a number")
-        check = None if stated is None else int(stated)
-        self.emit(market, Depth(levels, snapshot, newest, NONE, check), recv_ns, out, checksum)
+    def _on_status(self, systems: list[_System]) -> None:
+        for one in systems:
+            if one.system in ("", "online"):
+                self.ignore("status")
+            else:
+                self.problem(f"the venue's system is {one.system[:40]}")
+                self.notice("closing" if one.system == "maintenance" else "error", f"system {one.system}")
 
-    def _on_trades(self, pair: str, part: msgspec.Raw, recv_ns: int, out: EventBuffer) -> None:
-        market = self.market(pair)
-        if market is None:
-            return
-        prints = []
-        for entry in _PRINTS.decode(part):
-            if len(entry) < 4 or entry[3] not in ("b", "s"):
-                raise BadInput("trade", entry, "price, volume, time and side b or s")
-            tick, off_tick = market.numbers.price(entry[0])
-            lots, off_lot = market.numbers.size(entry[1])
-            prints.append((tick, lots, off_tick | off_lot, seconds_to_ns(entry[2]), BUY if entry[3] == "b" else SELL))
-        market.touched = market.touched or bool(prints)
-        for tick, lots, marks, exch_ns, side in prints:
+    def guess_depth(self, market: Market, levels: int) -> None:
+        """Take the depth from a snapshot that came before the answer stating it: the least one that holds it."""
+        if market.symbol not in self._acknowledged:
+            market.depth = next((depth for depth in self.depths if levels <= depth), levels)
+
+    def on_books(self, data: msgspec.Raw, recv_ns: int, out: EventBuffer, *, snapshot: bool) -> None:
+        """Take the data of one book message."""
+        ready = []
+        for book in _BOOKS.decode(data):
+            market = self.market(book.symbol)
+            if market is not None:
+                levels = [
+                    *(_level(market, BID, one) for one in book.bids), *(_level(market, ASK, one) for one in book.asks),
+                ]  # fmt: skip
+                widest = max(len(book.bids), len(book.asks))
+                ready.append((market, widest, Depth(levels, snapshot, time_of(book.timestamp), NONE, book.checksum)))
+        for market, widest, depth in ready:
+            if snapshot:
+                self.guess_depth(market, widest)
+            self.emit(market, depth, recv_ns, out, checksum)
+
+    def on_disconnect(self, recv_ns: int, out: EventBuffer) -> None:
+        """The connection ended: write gaps and forget books and depths."""
+        super().on_disconnect(recv_ns, out)
+        self._acknowledged.clear()
+
+    def _on_trades(self, prints: list[_Print], recv_ns: int, out: EventBuffer, *, old: bool) -> None:
+        ready = []
+        for one in sorted(prints, key=lambda one: one.trade_id) if old else prints:
+            market = self.market(one.symbol)
+            if market is None:
+                continue
+            if one.side not in SIDES:
+                raise BadInput("side", one.side, "buy or sell")
+            tick, off_tick = market.numbers.price(bytes(one.price).decode())
+            lots, off_lot = market.numbers.size(bytes(one.qty).decode())
+            ready.append((market, one, tick, lots, off_tick | off_lot, iso_ns(one.timestamp)))
+        for market, one, tick, lots, marks, exch_ns in ready:
             if lots <= 0 or tick < 0:
                 self.ignore("print of no size" if lots == 0 else "print of negative price or size")
                 continue
+            last = self._last_print.get(one.symbol, NONE)
+            if last != NONE and one.trade_id != last + 1:
+                if one.trade_id <= last:
+                    self.checks.duplicates += 1
+                    continue
+                self.problem(f"{one.symbol}: {one.trade_id - last - 1} prints missed before {one.trade_id}")
+            self._last_print[one.symbol] = one.trade_id
+            market.touched = True
             self.checks.off_grid += marks != 0
             bad = BAD_TIME if exch_ns == 0 else 0
-            out.append(TRADE, recv_ns, exch_ns, tick, lots, side, NONE, REGULAR, market.inst, marks | bad | LAST)
+            out.append(
+                TRADE, recv_ns, exch_ns, tick, lots, SIDES[one.side], one.trade_id, LATE if old else REGULAR,
+                market.inst, marks | bad | LAST,
+            )  # fmt: skip
 
     # -- access -------------------------------------------------------------------------------
     @classmethod
     def sockets(cls, symbols: Iterable[str], depth: int = 25) -> tuple[Socket, ...]:
-        """Say what to connect to; depth is one of DEPTHS."""
-        pairs = list(symbols)
-        wanted: tuple[dict[str, object], ...] = ({"name": "book", "depth": depth}, {"name": "trade"})
-        frames = [{"event": "subscribe", "pair": pairs, "subscription": one} for one in wanted]
-        return (Socket("wss://ws.kraken.com", tuple(msgspec.json.encode(frame).decode() for frame in frames)),)
+        """Say what to connect to; depth is one of DEPTHS, of which the checksum sees ten."""
+        chosen = list(symbols)
+        book = request("subscribe", {"channel": "book", "symbol": chosen, "depth": depth, "snapshot": True})
+        return (Socket("wss://ws.kraken.com/v2", (book, trades(chosen))),)
+
+    def renewal(self, symbol: str) -> tuple[str, ...]:
+        """Text frames that make the venue send a symbol's book anew."""
+        market = self.markets[symbol]
+        depth = market.depth if market.depth in self.depths else 25
+        params: dict[str, object] = {"channel": "book", "symbol": [symbol], "depth": depth}
+        return (request("unsubscribe", params), request("subscribe", params | {"snapshot": True}))
 
     @classmethod
     def instruments_url(cls) -> str:
         """Where the venue lists its pairs."""
-        return "https://api.kraken.com/0/public/AssetPairs"
+        return PAIRS_URL
 
     @classmethod
     def read_instruments(cls, raw: bytes | str) -> dict[str, Instrument]:
-        """Read the pairs, by the name the websocket uses; raise BadInput where the answer is none."""
+        """Read the pairs from that listing or from a frame of the instrument channel; raise BadInput otherwise."""
         try:
-            pairs = _PAIRS.decode(raw).result
-            return {
-                one.wsname: Instrument(
-                    venue=cls.name,
-                    symbol=one.wsname,
-                    tick=one.tick_size or _unit(one.pair_decimals),
-                    lot=_unit(one.lot_decimals),
-                    currency=one.quote[1:] if len(one.quote) == 4 and one.quote[0] in "XZ" else one.quote,
-                )
-                for one in pairs.values()
-                if one.wsname
-            }
-        except FAULTS as error:
-            raise refuse_list(cls.name, error) from None
+            return read_pairs(cls.name, raw, v2=True)
+        except BadInput:
+            return read_channel(cls.name, raw)
 
 
-def _unit(decimals: int) -> str:
-    if not 0 <= decimals <= 18:
-        raise BadInput("decimals", decimals, "0 to 18")
-    return f"0.{'1':0>{decimals}}" if decimals else "1"
+def request(method: str, params: dict[str, object]) -> str:
+    """A frame that asks for something."""
+    return msgspec.json.encode({"method": method, "params": params}).decode()
+
+
+def trades(symbols: list[str]) -> str:
+    """The frame that subscribes prints, without those of before."""
+    return request("subscribe", {"channel": "trade", "symbol": symbols, "snapshot": False})
+
+
+def _level(market: Market, side: int, one: _Level) -> Level:
+    price, size = bytes(one.price).decode(), bytes(one.qty).decode()
+    if price.startswith("-"):
+        raise BadInput("price", price, "0 or more")
+    grids = market.numbers.instrument
+    return market.level(side, price, size, field(price, grids.price) + field(size, grids.size))
 
 
 VENUES: Final = (Kraken,)

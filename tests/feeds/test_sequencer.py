@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.events import NONE
-from feeds.sequencer import PATIENCE, TABLE, Relation, Sequencer, State, Step, futures, okx, spot
+from feeds.sequencer import PATIENCE, TABLE, Relation, Sequencer, State, Step, deribit, futures, gemini, okx, spot
 
 APPLY, WAIT, REFETCH, IGNORE, GAP = Step.APPLY, Step.WAIT, Step.REFETCH, Step.IGNORE, Step.GAP
 
@@ -21,6 +21,8 @@ def streams(draw, rule, least=2):
             out.append((at + 1, at + size, NONE))
         elif rule is futures:
             out.append((at + 1 + jump, at + jump + size, at))
+        elif rule is gemini:
+            out.append((at, at + jump + size, NONE))
         else:
             out.append((at + size, at + size, at))
         at = out[-1][1]
@@ -29,7 +31,9 @@ def streams(draw, rule, least=2):
 
 def start_of(rule, stream):
     """A snapshot's id just before a stream."""
-    return stream[0][2] if rule is not spot else stream[0][0] - 1
+    if rule is spot:
+        return stream[0][0] - 1
+    return stream[0][0] if rule is gemini else stream[0][2]
 
 
 def run(rule, at, messages):
@@ -46,7 +50,8 @@ def run(rule, at, messages):
     return applied, None
 
 
-RULES = pytest.mark.parametrize("rule", [spot, futures, okx])
+RULES = pytest.mark.parametrize("rule", [spot, futures, okx, deribit, gemini])
+IN_BAND = (okx, gemini)
 
 
 def test_the_table_has_an_answer_for_every_state_and_relation():
@@ -75,6 +80,14 @@ def test_the_table_has_an_answer_for_every_state_and_relation():
         (okx, 100, [(107, 107, 101)], [REFETCH]),
         (okx, 100, [(107, 107, 100), (120, 120, 110)], [APPLY, GAP]),
         (okx, 100, [(107, 107, 100), (9, 9, 3)], [APPLY, GAP]),
+        # Gemini: u <= id is dropped; U <= id < u applies, mostly U = id; U > id leaves a hole.
+        (gemini, 100, [(100, 107), (107, 108), (107, 108), (105, 120)], [APPLY, APPLY, IGNORE, APPLY]),
+        (gemini, 100, [(101, 107)], [REFETCH]),
+        (gemini, 100, [(100, 107), (108, 110)], [APPLY, GAP]),
+        # Deribit: prev_change_id = last change_id; ids only rise.
+        (deribit, 100, [(NONE, 107, 100), (NONE, 107, 100), (NONE, 120, 107)], [APPLY, IGNORE, APPLY]),
+        (deribit, 100, [(NONE, 99, 90), (NONE, 107, 101)], [IGNORE, REFETCH]),
+        (deribit, 100, [(NONE, 107, 100), (NONE, 120, 110)], [APPLY, GAP]),
     ],
 )
 def test_each_venue_rule(rule, snapshot, updates, steps):
@@ -125,8 +138,8 @@ def test_a_snapshot_anywhere_joins_exactly_the_updates_it_does_not_hold(rule, da
     if rule is spot:
         at = data.draw(st.integers(stream[k][0] - 1, stream[k][1]))
     book = Sequencer(rule)
-    assert book.snapshot(at, [] if rule is okx else stream) is APPLY
-    waiting = stream[k + 1 :] if rule is okx else stream
+    assert book.snapshot(at, [] if rule in IN_BAND else stream) is APPLY
+    waiting = stream[k + 1 :] if rule in IN_BAND else stream
     applied = [ids for ids in waiting if book.update(*ids) is APPLY]
     missing = [ids for ids in stream if ids[1] > at]
     # Futures also apply the update that ends at the snapshot: absolute sizes make that the same book.
@@ -174,10 +187,10 @@ def test_a_dropped_okx_reset_is_not_taken_for_old_updates():
     assert book.update(8, 8, 3) is GAP
 
 
-@pytest.mark.parametrize("rule", [spot, futures])
+@pytest.mark.parametrize("rule", [spot, futures, deribit, gemini])
 def test_a_venue_that_numbers_anew_is_not_ignored_for_ever(rule):
     book = Sequencer(rule)
     book.snapshot(10**9)
-    assert book.update(10**9 + 1, 10**9 + 5, 10**9) is APPLY
+    assert book.update(10**9, 10**9 + 5, 10**9) is APPLY
     steps = [book.update(10 * i, 10 * i + 9, 10 * i - 1) for i in range(1, PATIENCE + 2)]
     assert steps == [IGNORE] * (PATIENCE - 1) + [GAP, WAIT]

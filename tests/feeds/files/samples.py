@@ -297,10 +297,42 @@ def venue_capture(folder: Path) -> Path:
     return path
 
 
+def hyperliquid_capture(folder: Path) -> Path:
+    """Whole books of 10 levels a side, best prices and prints as `<local ns> <json>` lines, compressed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(15)
+    lines, now, middle = [], START_NS, 20_000
+
+    def put(channel: str, data: object) -> None:
+        lines.append(b"%d %b" % (now, msgspec.json.encode({"channel": channel, "data": data})))
+
+    def level(price: int) -> dict[str, object]:
+        return {"px": f"{price}.0", "sz": f"{draw.randrange(1, 10**6) / 1e5:.5f}", "n": draw.randrange(1, 9)}
+
+    for at in range(200):
+        now += draw.randrange(10**7, 10**9)
+        ms = now // 10**6 - 300
+        middle += draw.randrange(-1, 2)
+        if at % 3 != 2:
+            sides = [[level(middle - sign * k) for k in range(1, 11)] for sign in (1, -1)]
+            put("l2Book", {"coin": "TEST", "time": ms, "levels": sides})
+        else:
+            put("bbo", {"coin": "TEST", "time": ms, "bbo": [level(middle - 1), level(middle + 1)]})
+            taker = draw.choice("AB")
+            size = f"{draw.randrange(1, 10**5) / 1e5:.5f}"
+            price = f"{middle - 1 if taker == 'A' else middle + 1}.0"
+            one = {"coin": "TEST", "side": taker, "px": price, "sz": size, "time": ms, "hash": "0x0", "tid": 900 + at}
+            put("trades", [one])
+    path = folder / "test_20130506.gz"
+    path.write_bytes(gzip.compress(b"\n".join(lines) + b"\n", mtime=0))
+    return path
+
+
 SAMPLES: dict[str, Callable[[Path], Path]] = {
     "binance-capture": binance_capture,
     "bitstamp-log": bitstamp_log,
     "databento": databento,
+    "hyperliquid-capture": hyperliquid_capture,
     "lobster": lobster,
     "standx": standx,
     "venue-capture": venue_capture,

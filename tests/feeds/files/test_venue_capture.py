@@ -17,7 +17,9 @@ from feeds.events import (
     BOOK,
     CHECKED,
     CLEAR,
+    GAP,
     LAST,
+    LATE,
     OFF_GRID,
     OFF_LOT,
     S_LIVE,
@@ -206,6 +208,37 @@ def test_contracts_have_the_multiplier_the_venue_states(data):
         "UNI-USD-SWAP": ("0.001", "1", "10"),
         "BTC-USDT": ("0.1", "0.00000001", "1"),
     }
+
+
+def test_a_venue_without_ticks_has_them_of_its_first_prices(data):
+    reader, rows = read(data / "venue-captures" / "BITFINEX.jsonl.zst")
+    assert {one.symbol: (one.tick, one.lot, one.derived) for one in reader.instruments} == {
+        symbol: (tick, "0.00000001", True)
+        for symbol, tick in {
+            "tBFTUSD": "0.000001", "tIOTETH": "0.0000001", "tDOGUSD": "10", "tMNABTC": "0.00000001",
+            "tODEUSD": "0.000001", "tTESTBTC:TESTUSD": "1", "tSNGUSD": "0.000001",
+        }.items()
+    }  # fmt: skip
+    assert reader.notes == ["tick derived from the prices at hand, as the venue lists none"]
+    assert (reader.verification, reader.checks.messages, reader.checks.damaged, reader.checks.gaps) == (
+        "counter", 1693, 0, 0,
+    )  # fmt: skip
+    prints = rows[rows["kind"] == TRADE]
+    assert (len(prints), set(prints["aux"].tolist())) == (210, {LATE})
+    for book in books_of(reader, rows).values():
+        assert max(book[BID]) < min(book[ASK])
+    said = READER.open(data / "venue-captures" / "BITFINEX.jsonl.zst", OpenOptions(tick="0.5", lot="1"))
+    assert {one.derived for one in said.instruments} == {False}
+
+
+def test_a_frame_lost_from_the_capture_of_a_counted_socket_costs_every_book(data, tmp_path):
+    lines = lines_of(data / "venue-captures" / "BITFINEX.jsonl.zst")
+    books = [i for i, line in enumerate(lines) if line["t"] == "recv" and line["data"].startswith("[")]
+    del lines[books[-1000]]
+    reader, rows = read(write(tmp_path / "b.zst", lines))
+    lives = {one.symbol for one in reader.instruments}
+    assert reader.checks.gaps == len(lives) == 7
+    assert rows[rows["kind"] == GAP]["ref"].tolist() == [1] * 7
 
 
 def test_captures_of_other_venues_are_recognised_and_refused_by_name(data):
