@@ -5,7 +5,8 @@ stands to the book (OLD, NEXT or AHEAD); one table turns that and the state into
 keeps the updates that WAIT and hands their ids over again when a snapshot has come.
 
 Rules, each from the venue's own description of a local book:
-Binance spot (`U`, `u`), Binance futures (`U`, `u`, `pu`), OKX (`prevSeqId`, `seqId`).
+Binance spot (`U`, `u`), Binance futures (`U`, `u`, `pu`), OKX (`prevSeqId`, `seqId`), Deribit (`prev_change_id`,
+`change_id`). A plain counter is Binance spot's rule with `U` = `u`.
 """
 
 from __future__ import annotations
@@ -99,6 +100,14 @@ def okx(book: Sequencer, _: State, at: int, ids: Ids) -> Relation:
     if prev == at:
         return Relation.NEXT
     return Relation.OLD if (prev, last) in book.recent else Relation.AHEAD
+
+
+def deribit(_: Sequencer, __: State, at: int, ids: Ids) -> Relation:
+    """Deribit: `prev_change_id` equals the last `change_id`; ids only rise, so nothing at or below it is new."""
+    _first, last, prev = ids
+    if last <= at:
+        return Relation.OLD
+    return Relation.NEXT if prev == at else Relation.AHEAD
 
 
 class Sequencer:

@@ -2,6 +2,8 @@
 
 A line is one JSON object: `t` its kind (header, http, connect, send, recv), `conn` the connection, `ts` its time
 in seconds, `data` a string or `b64`. Lines are grouped by connection; they are given here in the order of time.
+A session may be with several markets of a venue, each with a parser of its own: connections are told apart by
+their address, answers by what they list.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class _Place(msgspec.Struct, gc=False):
     t: str
     conn: str = ""
     ts: msgspec.Raw = msgspec.Raw()
+    addr: str = ""
 
 
 class _Header(msgspec.Struct):
@@ -62,20 +65,29 @@ class _Span(msgspec.Struct):
 
     first: int
     last: int
+    venue: str
+    """Name of the market it is with."""
 
 
 class _Survey(msgspec.Struct):
     """What a pass over the file tells."""
 
-    venue: type[Access]
+    venues: dict[str, type[Access]]
+    """The markets that the header's venue may stand for, by name."""
     spans: dict[str, _Span] = {}
     verified: bool = False
     """Some frame holds what the venue's verification needs."""
     ordered: bool = True
     """Times rise along the file."""
-    listed: dict[str, Instrument] = {}
-    used: dict[str, None] = {}
+    listed: dict[tuple[str, str], Instrument] = {}
+    """Instruments by market and symbol."""
+    used: dict[tuple[str, str], None] = {}
     lines: int = 0
+
+    @property
+    def venue(self) -> type[Access]:
+        """The first market, where only what all have in common is asked for."""
+        return next(iter(self.venues.values()))
 
 
 _LINE: Final = msgspec.json.Decoder(_Line)
@@ -96,12 +108,15 @@ class VenueCapture(Reader):
         self.notes = [] if survey.ordered else [f"{len(survey.spans)} connections merged by time"]
         self.tier = survey.venue.tier
         self.verification = survey.venue.verification if survey.verified else survey.venue.verified_else
-        self.venue = survey.venue.name
         self.checks = Checks()
         self._survey = survey
         self.instruments = tuple(_chosen(path, survey, options))
-        self._parser = survey.venue({one.symbol: (i, one) for i, one in enumerate(self.instruments)}, self.checks)
-        self._parser.no_fetch = True
+        self._parsers: dict[str, Access] = {}
+        for name in dict.fromkeys(one.venue for one in self.instruments):
+            mine = {one.symbol: (i, one) for i, one in enumerate(self.instruments) if one.venue == name}
+            self._parsers[name] = survey.venues[name](mine, self.checks)
+            self._parsers[name].no_fetch = True
+        self.venue = "+".join(self._parsers)
         self._connected: set[str] = set()
 
     @classmethod
@@ -150,8 +165,10 @@ class VenueCapture(Reader):
             yield self._take(out, late)
 
     def _take(self, out: EventBuffer, late: list[tuple[int, int]]) -> Events:
-        self._parser.wants()
-        self._parser.notices()
+        for parser in self._parsers.values():
+            parser.wants()
+            parser.notices()
+            parser.replies()
         rows = out.take()
         for first, last in late:
             rows["marks"][first:last] |= BAD_TIME
@@ -159,17 +176,22 @@ class VenueCapture(Reader):
         return rows
 
     def _line(self, line: _Line, ns: int, out: EventBuffer) -> None:
+        if line.t == "http":
+            for parser in self._parsers.values():
+                symbol = parser.snapshot_symbol(line.url)
+                if symbol is not None:
+                    parser.on_snapshot(symbol, line.data, ns, out)
+            return
+        span = self._survey.spans.get(line.conn)
+        mine = self._parsers.get(span.venue) if span else None
         if line.t == "recv":
-            self._parser.on_frame(
-                base64.b64decode(line.b64, validate=True) if line.b64 else line.data.encode(), ns, out
-            )
-        elif line.t == "http":
-            symbol = self._parser.snapshot_symbol(line.url)
-            if symbol is not None:
-                self._parser.on_snapshot(symbol, line.data, ns, out)
+            if mine is None:
+                self.checks.ignore("frames of another market")
+                return
+            mine.on_frame(base64.b64decode(line.b64, validate=True) if line.b64 else line.data.encode(), ns, out)
         elif line.t == "connect":
-            if line.conn in self._connected:
-                self._parser.on_disconnect(ns, out)
+            if line.conn in self._connected and mine is not None:
+                mine.on_disconnect(ns, out)
             self._connected.add(line.conn)
         elif line.t not in ("send", "header"):
             self.checks.ignore("lines of another kind")
@@ -177,7 +199,7 @@ class VenueCapture(Reader):
     def _lines(self) -> Iterator[_Timed]:
         survey = self._survey
         if survey.ordered or len(survey.spans) > MAX_CONNECTIONS:
-            yield from self._pass(None, _Span(0, survey.lines), whole=True)
+            yield from self._pass(None, _Span(0, survey.lines, ""), whole=True)
             return
         passes = [self._pass(conn, span, whole=False) for conn, span in survey.spans.items()]
         yield from heapq.merge(*passes, key=lambda timed: timed[:2])
@@ -224,9 +246,8 @@ def _to_ns(raw: msgspec.Raw) -> int:
 def _survey(path: Path) -> _Survey:
     with Stream(path) as stream:
         lines = stream.lines()
-        venue = _venue(path, next(lines, (1, b""))[1])
-        survey = _Survey(venue=venue)
-        find = venue.symbol_pattern.search
+        survey = _Survey(venues=_venues(path, next(lines, (1, b""))[1]))
+        find = survey.venue.symbol_pattern.search
         newest = 0
         for number, raw in lines:
             survey.lines = number
@@ -236,27 +257,41 @@ def _survey(path: Path) -> _Survey:
             except FAULTS:
                 continue
             if place.conn not in survey.spans:
-                survey.spans[place.conn] = _Span(number, number)
-            survey.spans[place.conn].last = number
+                survey.spans[place.conn] = _Span(number, number, survey.venue.name)
+            span = survey.spans[place.conn]
+            span.last = number
+            if place.t == "connect" and len(survey.venues) > 1:
+                span.venue = _market(survey, place.addr)
             survey.ordered = survey.ordered and ns >= newest
             newest = max(newest, ns)
             if place.t in ("recv", "http"):
-                _look(raw, place.t, survey, find)
+                _look(raw, place.t, survey, span.venue, find)
     return survey
 
 
-def _venue(path: Path, first: bytes) -> type[Access]:
+def _venues(path: Path, first: bytes) -> dict[str, type[Access]]:
     try:
         header = _HEAD.decode(first)
     except FAULTS:
         raise BadInput(f"{path}: line 1", first[:40], 'a header such as {"t":"header","exchange":"KRAKEN"}') from None
-    known = {name: venue for venue in venues().values() for name in venue.captures}
-    if header.exchange not in known:
-        raise BadInput(f"{path}: exchange", header.exchange, "one of " + ", ".join(sorted(known)))
-    return known[header.exchange]
+    found = {venue.name: venue for venue in venues().values() if header.exchange in venue.captures}
+    if not found:
+        known = sorted({name for venue in venues().values() for name in venue.captures})
+        raise BadInput(f"{path}: exchange", header.exchange, "one of " + ", ".join(known))
+    return found
 
 
-def _look(raw: bytes, kind: str, survey: _Survey, find: Callable[[str], re.Match[str] | None]) -> None:
+def _market(survey: _Survey, addr: str) -> str:
+    """Name the market whose own address a connection was made to, the first one where it is nobody's."""
+    for name, venue in survey.venues.items():
+        if any(addr.partition("?")[0] == socket.url.partition("?")[0] for socket in venue.sockets(())):
+            return name
+    return survey.venue.name
+
+
+def _look(
+    raw: bytes, kind: str, survey: _Survey, market: str, find: Callable[[str], re.Match[str] | None]
+) -> None:  # fmt: skip
     try:
         line = _LINE.decode(raw)
     except FAULTS:
@@ -265,22 +300,29 @@ def _look(raw: bytes, kind: str, survey: _Survey, find: Callable[[str], re.Match
         survey.verified = survey.verified or survey.venue.verified_by in line.data
         found = find(line.data)
         if found and len(survey.used) < 100_000:
-            survey.used.setdefault(found[1])
-    elif survey.venue.snapshot_symbol(line.url) is None:
-        try:
-            survey.listed.update(survey.venue.read_instruments(line.data))
-        except BadInput:
-            return
+            survey.used.setdefault((market, found[1]))
+        return
+    for name, venue in survey.venues.items():
+        if venue.snapshot_symbol(line.url) is None:
+            try:
+                listed = venue.read_instruments(line.data)
+            except BadInput:
+                continue
+            survey.listed |= {(name, symbol): one for symbol, one in listed.items()}
 
 
 def _chosen(path: Path, survey: _Survey, options: OpenOptions) -> Iterable[Instrument]:
-    if options.venue is not None and options.venue != survey.venue.name:
-        raise BadInput("--venue", options.venue, f"{survey.venue.name!r}, whose capture this is")
-    known = [survey.listed[symbol] for symbol in survey.used if symbol in survey.listed and symbol.isprintable()]
+    used = [key for key in survey.used if key in survey.listed and key[1].isprintable()]
+    if options.venue is not None:
+        if options.venue not in survey.venues:
+            names = " or ".join(repr(name) for name in survey.venues)
+            raise BadInput("--venue", options.venue, f"{names}, whose capture this is")
+        used = [key for key in used if key[0] == options.venue]
+    known = [survey.listed[key] for key in used]
     if options.symbol is not None:
         known = [one for one in known if one.symbol.upper() == options.symbol.upper()]
         if not known:
-            near = ", ".join(symbol for symbol in survey.used if symbol in survey.listed)
+            near = ", ".join(dict.fromkeys(symbol for _, symbol in used))
             raise BadInput("--symbol", options.symbol, f"one of {near}")
     if not known:
         raise BadInput(str(path), None, "frames of instruments that the capture lists")

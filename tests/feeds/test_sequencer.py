@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.events import NONE
-from feeds.sequencer import PATIENCE, TABLE, Relation, Sequencer, State, Step, futures, okx, spot
+from feeds.sequencer import PATIENCE, TABLE, Relation, Sequencer, State, Step, deribit, futures, okx, spot
 
 APPLY, WAIT, REFETCH, IGNORE, GAP = Step.APPLY, Step.WAIT, Step.REFETCH, Step.IGNORE, Step.GAP
 
@@ -46,7 +46,7 @@ def run(rule, at, messages):
     return applied, None
 
 
-RULES = pytest.mark.parametrize("rule", [spot, futures, okx])
+RULES = pytest.mark.parametrize("rule", [spot, futures, okx, deribit])
 
 
 def test_the_table_has_an_answer_for_every_state_and_relation():
@@ -75,6 +75,10 @@ def test_the_table_has_an_answer_for_every_state_and_relation():
         (okx, 100, [(107, 107, 101)], [REFETCH]),
         (okx, 100, [(107, 107, 100), (120, 120, 110)], [APPLY, GAP]),
         (okx, 100, [(107, 107, 100), (9, 9, 3)], [APPLY, GAP]),
+        # Deribit: prev_change_id = last change_id; ids only rise.
+        (deribit, 100, [(NONE, 107, 100), (NONE, 107, 100), (NONE, 120, 107)], [APPLY, IGNORE, APPLY]),
+        (deribit, 100, [(NONE, 99, 90), (NONE, 107, 101)], [IGNORE, REFETCH]),
+        (deribit, 100, [(NONE, 107, 100), (NONE, 120, 110)], [APPLY, GAP]),
     ],
 )
 def test_each_venue_rule(rule, snapshot, updates, steps):
@@ -174,7 +178,7 @@ def test_a_dropped_okx_reset_is_not_taken_for_old_updates():
     assert book.update(8, 8, 3) is GAP
 
 
-@pytest.mark.parametrize("rule", [spot, futures])
+@pytest.mark.parametrize("rule", [spot, futures, deribit])
 def test_a_venue_that_numbers_anew_is_not_ignored_for_ever(rule):
     book = Sequencer(rule)
     book.snapshot(10**9)
