@@ -27,6 +27,12 @@ MAX_TEXT: Final = 64
 _FEW: Final = 60
 """Bytes of level arrays so short that reading them value by value is faster."""
 _REMEMBERED: Final = 4096
+_MANY: Final = 150
+"""Levels of messages so long that reading them by columns of digits is faster."""
+_LONGEST: Final = 19
+"""Characters of the longest number read so."""
+_DOT: Final = ord(".")
+_ZERO: Final = ord("0")
 _LIMIT: Final = 2**62
 _OPEN: Final = ord("[")
 _CLOSE: Final = ord("]")
@@ -121,8 +127,18 @@ class Numbers:
         pairs = _PAIRS.decode(bids)
         at = len(pairs)
         pairs += _PAIRS.decode(asks)
+        return self.texts(pairs, at)
+
+    def texts(self, pairs: Sequence[tuple[str, str]], at: int) -> Sides:
+        """Read (price, size) texts, of which the first `at` are bids; raises BadInput where one is no number."""
         if not pairs:
             return NO_LEVELS
+        if len(pairs) > _MANY:
+            prices, sizes = (
+                _column(texts, grid) for texts, grid in zip(zip(*pairs, strict=True), self._grids, strict=True)
+            )
+            if prices is not None and sizes is not None:
+                return Sides(np.column_stack((prices, sizes)), at)
         price, size = self.price, self.size
         table = np.array([(*price(tick), *size(lots)) for tick, lots in pairs], dtype=np.int64)
         marks = table[:, 1] | table[:, 3]
@@ -178,6 +194,39 @@ def _counted(values: Integers, decimals: int, grid: Grid) -> Integers | None:
         return None
     counts = values // step
     return None if np.count_nonzero(counts * step - values) else counts
+
+
+def _column(texts: Sequence[str], grid: Grid) -> Integers | None:
+    """Count plain decimal texts of any lengths in whole increments; None where one is not plain or off the grid."""
+    try:
+        table = np.array(texts, dtype=np.bytes_)
+    except UnicodeEncodeError:
+        return None
+    width = table.dtype.itemsize
+    if width > _LONGEST or sum(map(len, texts)) != int(np.count_nonzero(table.view(np.uint8))):
+        return None
+    columns = np.ascontiguousarray(table.view(np.uint8).reshape(-1, width).T)
+    dots, digits = columns == _DOT, columns - _ZERO
+    plain = digits <= 9
+    counts = plain.sum(axis=0)
+    if (dots.sum(axis=0) > 1).any() or not counts.all() or (plain | dots | (columns == 0)).sum() != columns.size:
+        return None
+    values = np.zeros(len(texts), dtype=np.int64)
+    behind = np.zeros(len(texts), dtype=np.int64)
+    seen = np.zeros(len(texts), dtype=bool)
+    for digit, here, dot in zip(digits, plain, dots, strict=True):
+        values = np.where(here, values * 10 + digit, values)
+        behind += seen & here
+        seen |= dot
+    finest = max(int(behind.max()), grid.decimals)
+    if finest - int(behind.min()) > 18 or int((counts + (finest - behind)).max()) > 18:
+        return None
+    values *= 10 ** (finest - behind)
+    step = grid.mantissa * 10 ** (finest - grid.decimals)
+    if step >= _LIMIT:
+        return None
+    whole = values // step
+    return None if np.count_nonzero(whole * step - values) else whole
 
 
 def _remembering(grid: Grid, off: int) -> Callable[[str], tuple[int, int]]:

@@ -348,6 +348,57 @@ def test_a_new_connect_of_a_connection_forgets_the_book(tmp_path):
     assert rows["kind"].tolist()[-4:] == [8, CLEAR, STATUS, BOOK]
 
 
+def bybit_listing(category, tick):
+    listed = {"symbol": "BTCUSDT", "priceFilter": {"tickSize": tick}, "lotSizeFilter": {"qtyStep": "0.001"}}
+    return {"result": {"category": category, "list": [listed]}}
+
+
+def bybit_book(update, price):
+    data = {"s": "BTCUSDT", "b": [[price, "1"]], "a": [], "u": update, "seq": 1}
+    return {"topic": "orderbook.50.BTCUSDT", "type": "snapshot" if update < 10 else "delta", "ts": 5, "data": data}
+
+
+def two_markets():
+    address = "wss://stream.bybit.com/v5/public/"
+    return [
+        header("BYBIT"),
+        http("https://api.bybit.com/v5/market/instruments-info?category=spot", bybit_listing("spot", "0.01"), 1.0),
+        http("https://api.bybit.com/v5/market/instruments-info?category=linear", bybit_listing("linear", "0.1"), 1.0),
+        {"t": "connect", "conn": "A", "ts": 2.0, "addr": address + "spot"},
+        {"t": "connect", "conn": "B", "ts": 2.0, "addr": address + "linear"},
+        recv(bybit_book(9, "99.91"), 3.0, "A"),
+        recv(bybit_book(5, "99.9"), 4.0, "B"),
+        recv(bybit_book(10, "99.92"), 5.0, "A"),
+    ]
+
+
+def test_markets_of_one_session_are_told_apart_by_their_connections(tmp_path):
+    path = write(tmp_path / "a.zst", two_markets())
+    reader, rows = read(path)
+    assert [(one.name, one.tick) for one in reader.instruments] == [
+        ("bybit:BTCUSDT", "0.01"), ("bybit-linear:BTCUSDT", "0.1"),
+    ]  # fmt: skip
+    books = rows[rows["kind"] == BOOK]
+    assert books[["inst", "tick", "ref"]].tolist() == [(0, 9991, 9), (1, 999, 5), (0, 9992, 10)]
+    assert (reader.venue, reader.verification, reader.checks.gaps) == ("bybit+bybit-linear", "counter", 0)
+
+
+def test_one_market_of_a_session_can_be_chosen(tmp_path):
+    path = write(tmp_path / "a.zst", two_markets())
+    reader, rows = read(path, venue="bybit-linear")
+    assert [one.name for one in reader.instruments] == [reader.venue + ":BTCUSDT"] == ["bybit-linear:BTCUSDT"]
+    assert rows["tick"][rows["kind"] == BOOK].tolist() == [999]
+    assert reader.checks.ignored["frames of another market"] == 2
+    with pytest.raises(BadInput, match="'bybit' or 'bybit-inverse' or 'bybit-linear'"):
+        READER.open(path, OpenOptions(venue="okx"))
+
+
+def test_a_new_connect_of_one_market_leaves_the_books_of_the_other(tmp_path):
+    again = {"t": "connect", "conn": "B", "ts": 6.0, "addr": "wss://stream.bybit.com/v5/public/linear"}
+    _, rows = read(write(tmp_path / "a.zst", [*two_markets(), again]))
+    assert rows[["kind", "inst"]].tolist()[-3:] == [(8, 1), (CLEAR, 1), (STATUS, 1)]
+
+
 def test_lines_out_of_time_within_a_connection_are_marked(tmp_path):
     reader, rows = read(write(tmp_path / "a.zst", session(recv(depth(111, 112), 1633998512.9))))
     assert reader.checks.out_of_order == 1

@@ -84,6 +84,48 @@ def test_levels_at_once_equal_each_value_through_the_grid(levels, tick, lot, sty
         assert got(numbers, bids, asks, **style) == expected(instrument, bids, asks)
 
 
+@st.composite
+def columns(draw):
+    """More levels than are read value by value, most of them plain, of any numbers of decimals."""
+    plain = st.from_regex(r"(\d{1,8}(\.\d{0,8})?|\.\d{1,8})", fullmatch=True)
+    odd = st.sampled_from(
+        ["", ".", "-1", "1e2", "1.2.3", "1,2", " 1", "1\0", "\0001", "٣", "9" * 19, "9" * 25, "0." + "0" * 18]
+    )
+    texts = draw(st.lists(plain, min_size=2, max_size=12))
+    pairs = [[texts[i % len(texts)], texts[i * 7 % len(texts)]] for i in range(160)]
+    for _ in range(draw(st.sampled_from([0, 0, 1]))):
+        pairs[draw(st.integers(0, 159))][draw(st.integers(0, 1))] = draw(odd)
+    return pairs, draw(st.integers(0, 160))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    columns(),
+    st.sampled_from(["0.00000001", "0.0000000000000001", "0.01", "0.25", "5"]),
+    st.sampled_from(["0.00000001", "1"]),
+)
+def test_columns_of_digits_equal_each_value_through_the_grid(made, tick, lot):
+    (pairs, bids), instrument = made, Instrument(venue="x", symbol="y", tick=tick, lot=lot)
+    try:
+        found = Numbers(instrument).texts([(price, size) for price, size in pairs], bids)
+    except BadInput:
+        found = None
+    want = expected(instrument, pairs, [])
+    if want is None:
+        assert found is None or int(found.values.min()) < 0  # the caller's to refuse
+    else:
+        marks = np.zeros(160, dtype=int) if found.marks is None else found.marks
+        assert [(t, n, m) for (t, n), m in zip(found.values.tolist(), marks.tolist(), strict=True)] == want
+        assert found.bids == bids
+
+
+def test_columns_of_digits_are_taken_for_what_venues_write(monkeypatch):
+    numbers = Numbers(Instrument(venue="x", symbol="y", tick="0.01", lot="0.00000001"))
+    monkeypatch.setattr(numbers, "price", lambda _: pytest.fail("read one by one"))
+    pairs = [(f"{65000 - i / 100:.2f}".rstrip("0").rstrip("."), f"{i * 37 % 1000 / 1000}") for i in range(500)]
+    assert numbers.texts(pairs, 200).values[:3].tolist() == [[6500000, 0], [6499999, 3_700_000], [6499998, 7_400_000]]
+
+
 def test_the_quick_way_is_taken_for_what_venues_write(monkeypatch):
     numbers = Numbers(Instrument(venue="x", symbol="y", tick="0.10", lot="0.001"))
     monkeypatch.setattr(numbers, "one_by_one", lambda *_: pytest.fail("read one by one"))
