@@ -11,7 +11,6 @@ from feeds.events import CLOCK, FLOW_PRINTS, NONE, S_LIVE, TRADE
 from tapeview.alert import CLEARED, CONFIRMED, RAISED
 from tapeview.detectors import _cycle as cycle
 from tapeview.detectors import _estimate as estimate
-from tapeview.detectors import _null as null
 from tapeview.detectors._cycle import ACTIVE, ARMED, COOLING, IDLE, drop, finish
 from tapeview.detectors._declare import ABSORBED, Case, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import (
@@ -21,11 +20,9 @@ from tapeview.detectors._estimate import (
     sigmas,
     size_add,
     size_quantile,
-    size_share,
     slide_add,
     slide_to,
 )
-from tapeview.detectors._null import borrowed
 from tapeview.engine._jit import kernel, part
 from tapeview.engine.frame import IS_EVENT, IS_TRADE
 
@@ -76,9 +73,6 @@ class AbsorptionThresholds(Thresholds, frozen=True, kw_only=True):
     fail_s: Annotated[int, bound(0, 60, "Time beyond it that makes it failed, in s.", "J")] = 3
     done_s: Annotated[int, bound(1, 300, "Quiet after which it is over, in s.", "J")] = 15
     cooldown_s: Annotated[int, bound(0, 600, "Time before the same zone is told of again, in s.", "J")] = 30
-    null_seed: Annotated[
-        int, bound(0, 2**31 - 1, "Above 0 moves of the mid are permuted: every alert is then a false one.", "J")
-    ] = 0
     volume_sigmas: Annotated[
         float, bound(0, 20, "0; else the naive rule alone: lots at a price beyond mean + so many deviations.",
                      "X: the usual volume marker")
@@ -104,7 +98,6 @@ MEMORY: Final = np.dtype(
     [
         *cycle.fields(2),
         *estimate.fields(windows=3, means=1, sizes=2),
-        *null.move_fields(),
         ("r_step", "i8", (RING,)), ("r_tick", "i8", (RING,)), ("r_lots", "i8", (RING,)), ("r_was", "i8", (RING,)),
         ("mids", "i8", (MIDS,)), ("z_at", "i8", (REACH + 2,)),
         *((name, "i8") for name in (
@@ -456,8 +449,6 @@ def watch(
         spread = row.ask - row.bid
         if step % 10 == 0 and known:
             learn(m, limit, flow, moved2, spread)
-        if limit.null_seed != 0:
-            moved2 = borrowed(m, limit.null_seed, step, flow, moved2, cells, size_share(m, _FLOWS, abs(flow)))
         m.wide = 1 if spread > limit.spread_ratio * max(m.spread, 1) or not known else 0
         for k in range(2):
             best = row.ask if k == 0 else row.bid

@@ -14,11 +14,9 @@ from feeds.events import ADD, BOOK, CANCEL, CLOCK, FILL, FLOW_PRINTS, KEYFRAME, 
 from tapeview.alert import CLEARED, CONFIRMED, RAISED
 from tapeview.detectors import _cycle as cycle
 from tapeview.detectors import _estimate as estimate
-from tapeview.detectors import _null as null
 from tapeview.detectors._cycle import ACTIVE, finish
 from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import size_add, size_bucket, size_quantile, size_share
-from tapeview.detectors._null import swap
 from tapeview.engine._jit import high_bit, inlined, kernel, part
 from tapeview.engine.frame import IS_BOOK, IS_EVENT, IS_TRADE
 
@@ -63,9 +61,6 @@ class PulledThresholds(Thresholds, frozen=True, kw_only=True):
     clear_s: Annotated[
         int, bound(10, 7200, "Time without another after which it is over, in s.", "B: fitted on simulated seeds 20-23")
     ] = 90
-    null_seed: Annotated[
-        int, bound(0, 2**31 - 1, "Above 0 lives are permuted: every alert is then a false one.", "J")
-    ] = 0
     naive: Annotated[
         int, bound(0, 1, "1: the naive rule alone, 10 times the median add and gone within 1 s.", "M: base rates")
     ] = 0
@@ -99,7 +94,6 @@ MEMORY: Final = np.dtype(
     [
         *cycle.fields(LIVES),
         *estimate.fields(sizes=2),
-        *null.fields(CLASSES),
         *((name, "i8") for name in (
             "epoch", "adds", "since_ns", "looked", "median", "watch", "large", "half_large", "pending", "gone", "bigs",
             "by_level", "fill_ns", "fill_side", "fill_lots",
@@ -326,8 +320,6 @@ def left(m: Any, limit: Any, row: Any, at: int, by_level: int) -> None:
     came = 1 if 2 * (m.w_touch[at] - touch) * side >= m.w_away[at] else 0
     rate = step_of((across(row, side) - m.w_across[at]) * 1_000_000 // (life_ns // 1000 + 1))
     own = class_of(m.w_away[at], 1 if m.w_lots[at] >= m.large else 0)
-    if limit.null_seed != 0:
-        life = swap(m, limit.null_seed, own, life)
     if m.w_large[at] != 0 and m.pending < PENDING:
         p = m.pending
         m.p_x[p] = tails(m, limit, own, life, came, rate)
