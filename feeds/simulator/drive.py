@@ -55,8 +55,9 @@ from feeds.simulator.negatives import (
     wall,
     wall_ends,
 )
-from feeds.simulator.plants import absorber, hidden_seller, iceberg, ignition, phases, pulled, squeeze, vwap
+from feeds.simulator.plants import absorber, cascade, hidden_seller, iceberg, ignition, phases, pulled, squeeze, vwap
 from feeds.simulator.plants.absorber import absorber_step, absorber_told
+from feeds.simulator.plants.cascade import cascade_step
 from feeds.simulator.plants.hidden_seller import seller_step, seller_told
 from feeds.simulator.plants.iceberg import iceberg_step, iceberg_told
 from feeds.simulator.plants.ignition import ignition_step
@@ -101,6 +102,7 @@ from feeds.simulator.state import (
 
 _ICEBERG, _ABSORBER, _SELLER, _PULLED = iceberg.CODE, absorber.CODE, hidden_seller.CODE, pulled.CODE
 _SQUEEZE, _IGNITION, _VWAP, _PHASE = squeeze.CODE, ignition.CODE, vwap.CODE, phases.CODE
+_CASCADE = cascade.CODE
 
 
 @part
@@ -182,6 +184,8 @@ def step_plant(s: Any, p: int, phase: int) -> None:
         vwap_step(s, p, phase)
     elif kind == _PHASE:
         phase_step(s, p, phase)
+    elif kind == _CASCADE:
+        cascade_step(s, p, phase)
 
 
 @part

@@ -1,8 +1,9 @@
 """The markets that can be planted in, by name, with the numbers their background runs on.
 
 `futures` is a large-tick future with a short queue, `stock` the same as a share (for squeezes), `zi` zero intelligence
-with the rates of Cont, Stoikov and Talreja five times as fast, `coin` a small-tick market with gaps in its book. How
-near they come to real tapes is printed by `python -m feeds.simulator --compare SOURCE`.
+with the rates of Cont, Stoikov and Talreja five times as fast, `coin` a small-tick market with gaps in its book,
+`perpetual` the same as a venue's perpetual (for liquidation cascades). How near they come to real tapes is printed by
+`python -m feeds.simulator --compare SOURCE`.
 """
 
 from __future__ import annotations
@@ -96,7 +97,19 @@ def _coin() -> Profile:
     )
 
 
-MARKETS: Final = {profile.name: profile for profile in (_futures(), _stock(), _zi(), _coin())}
+def _perpetual() -> Profile:
+    return msgspec.structs.replace(
+        _coin(),
+        name="perpetual",
+        story="a small-tick perpetual with planted events",
+        instrument=Instrument(
+            venue="binance-futures", symbol="PERP", tick="0.01", lot="0.001", currency="USDT",
+            description="simulated perpetual",
+        ),
+    )  # fmt: skip
+
+
+MARKETS: Final = {profile.name: profile for profile in (_futures(), _stock(), _zi(), _coin(), _perpetual())}
 """Markets by name."""
 FREE: Final = frozenset({"zi"})
 """Markets without a fair value and without a depth that levels settle at."""

@@ -110,7 +110,9 @@ _SCALARS: Final = (
     # hard negatives
     "negatives crowd_side crowd_tick crowd_until crowd_left makers_n turn_left turn_side flicks_left flick_side "
     # trades since the session's start, about the price at the start
-    "vw_lots vw_sum vw_square trades_n last_side"
+    "vw_lots vw_sum vw_square trades_n last_side "
+    # a perpetual's open interest, in lots
+    "interest"
 )
 
 STATE: Final = np.dtype(

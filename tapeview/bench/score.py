@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 GRACE_NS: Final = 5_000_000_000
 """How long after a label's end an alert may still come."""
@@ -28,8 +29,8 @@ class Label(NamedTuple):
     t1_ns: int
     steps: tuple[int, ...] = ()
     """Times of what can be counted of it, such as refills."""
-    easy: bool = True
-    """Whether it belongs to the stratum that the source can show."""
+    strata: tuple[str, ...] = ()
+    """Names of the groups it belongs to: its delay, its jitter, how well the source can show it."""
 
 
 class Shot(NamedTuple):
@@ -98,18 +99,32 @@ class Tape(NamedTuple):
     """(score, whether it was right)."""
     methods: tuple[str, ...] = ()
     """Which method each of the ranked was found by."""
+    cells: tuple[tuple[tuple[str, ...], bool, int], ...] = ()
+    """Of each label the groups it belongs to, whether it was found, and in how many countable steps (-1: unknown)."""
+    extra: dict[str, tuple[float, ...]] | None = None
+    """What else was measured on the tape, by name."""
 
 
-def tape_of(seed: int, hours: float, labels: Sequence[Label], shots: Sequence[Shot], slack: int = 0) -> Tape:
-    """Score one tape."""
+def tape_of(
+    seed: int,
+    hours: float,
+    labels: Sequence[Label],
+    shots: Sequence[Shot],
+    slack: int = 0,
+    extra: dict[str, tuple[float, ...]] | None = None,
+) -> Tape:
+    """Score one tape; `extra` goes with it as it is."""
     found = match(labels, shots, slack)
     delays, steps, hits = [], [], set()
+    needed = dict.fromkeys(range(len(labels)), -1)
     for n, at in found.pairs:
         label, shot = labels[n], shots[at]
         delays.append((shot.recv_ns - label.t0_ns) / 1e9)
         if label.steps:
-            steps.append(bisect.bisect_right(label.steps, shot.recv_ns))
+            needed[n] = bisect.bisect_right(label.steps, shot.recv_ns)
+            steps.append(needed[n])
         hits.add(at)
+    missed = set(found.missed)
     ranked = tuple((shot.score, n in hits) for n, shot in enumerate(shots))
     sure = tuple((shot.confidence, n in hits) for n, shot in enumerate(shots) if shot.confidence is not None)
     return Tape(
@@ -123,7 +138,12 @@ def tape_of(seed: int, hours: float, labels: Sequence[Label], shots: Sequence[Sh
         sure,
         ranked,
         tuple(shot.method for shot in shots),
+        tuple((label.strata, n not in missed, needed[n]) for n, label in enumerate(labels) if label.strata),
+        extra,
     )
+
+
+Measure = Callable[[Sequence[Tape]], float | None]
 
 
 class Figure(NamedTuple):
@@ -180,6 +200,132 @@ def average_precision(tapes: Sequence[Tape]) -> float | None:
             right += 1
             area += right / n
     return area / labels
+
+
+def strata_of(tapes: Sequence[Tape]) -> list[str]:
+    """Names of the groups that labels of these tapes belong to, in order."""
+    return sorted({name for t in tapes for names, _, _ in t.cells for name in names})
+
+
+def count_in(name: str) -> Measure:
+    """How many labels belong to a group."""
+    return lambda tapes: float(sum(name in names for t in tapes for names, _, _ in t.cells))
+
+
+def recall_in(name: str) -> Measure:
+    """Labels of a group found over all of them."""
+
+    def measured(tapes: Sequence[Tape]) -> float | None:
+        hits = [hit for t in tapes for names, hit, _ in t.cells if name in names]
+        return sum(hits) / len(hits) if hits else None
+
+    return measured
+
+
+def f1_in(name: str) -> Measure:
+    """The harmonic mean of the precision of all alerts and of the recall among the labels of a group.
+
+    An alert on a label of another group is right; one without a label is wrong whatever group it claims.
+    """
+    part = recall_in(name)
+
+    def measured(tapes: Sequence[Tape]) -> float | None:
+        share, found = precision(tapes), part(tapes)
+        if found is None:
+            return None
+        return 2 * share * found / (share + found) if share and found else 0.0
+
+    return measured
+
+
+def steps_in(name: str) -> Measure:
+    """Median number of countable steps until the alert, among the labels of a group."""
+    return lambda tapes: _median([float(n) for t in tapes for names, _, n in t.cells if name in names and n >= 0])
+
+
+def mean_of(name: str) -> Measure:
+    """The mean of everything measured under a name."""
+
+    def measured(tapes: Sequence[Tape]) -> float | None:
+        values = [value for t in tapes for value in _extra(t).get(name, ())]
+        return math.fsum(values) / len(values) if values else None
+
+    return measured
+
+
+def median_of(name: str) -> Measure:
+    """The median of everything measured under a name."""
+    return lambda tapes: _median([value for t in tapes for value in _extra(t).get(name, ())])
+
+
+def least_of(name: str) -> Measure:
+    """The least of everything measured under a name."""
+    return lambda tapes: min((value for t in tapes for value in _extra(t).get(name, ())), default=None)
+
+
+def area_of(name: str) -> Measure:
+    """The chance that a signal is higher before a rise than before a fall, ties by half (area under the curve).
+
+    `name`.up and `name`.down count how often each value of the signal, in rising order, came before the one and the
+    other.
+    """
+
+    def measured(tapes: Sequence[Tape]) -> float | None:
+        up, down = _summed(tapes, f"{name}.up"), _summed(tapes, f"{name}.down")
+        if not up.sum() or not down.sum():
+            return None
+        below = np.cumsum(down) - down
+        return float((up * (below + down / 2)).sum() / (up.sum() * down.sum()))
+
+    return measured
+
+
+def gap_of(name: str) -> Measure:
+    """Mean distance of a stated chance from what happened, by tenths of it, weighted by how often it was stated.
+
+    `name`.said, `name`.was and `name`.n hold the sums of what was stated and of what happened, and their number.
+    """
+
+    def measured(tapes: Sequence[Tape]) -> float | None:
+        said, was, n = (_summed(tapes, f"{name}.{part}") for part in ("said", "was", "n"))
+        return float(np.abs(said - was).sum() / n.sum()) if n.sum() else None
+
+    return measured
+
+
+def _extra(tape: Tape) -> dict[str, tuple[float, ...]]:
+    return tape.extra or {}
+
+
+def _summed(tapes: Sequence[Tape], name: str) -> NDArray[np.float64]:
+    parts = [_extra(t)[name] for t in tapes if name in _extra(t)]
+    return np.array(parts, np.float64).sum(axis=0) if parts else np.zeros(1)
+
+
+def sure_of(tapes: Sequence[Tape], confidence: Callable[[str, float], float | None]) -> list[Tape]:
+    """The tapes with the confidence that a map of (method, score) gives to each alert."""
+    out = []
+    for tape in tapes:
+        pairs = zip(tape.ranked, tape.methods, strict=True)
+        known = ((confidence(method, points), hit) for (points, hit), method in pairs)
+        out.append(tape._replace(sure=tuple((c, hit) for c, hit in known if c is not None)))
+    return out
+
+
+def deciles(tapes: Sequence[Tape], bins: int = 10) -> list[tuple[int, float, float]]:
+    """For each tenth of confidence that has alerts: their number, their mean confidence and the share right."""
+    pairs = [pair for t in tapes for pair in t.sure]
+    out = []
+    for n in range(bins):
+        some = [(c, hit) for c, hit in pairs if min(int(c * bins), bins - 1) == n]
+        if some:
+            out.append((len(some), sum(c for c, _ in some) / len(some), sum(hit for _, hit in some) / len(some)))
+    return out
+
+
+def worst_decile(tapes: Sequence[Tape], least: int = 50) -> float | None:
+    """The greatest distance of stated confidence from the share that was right, among tenths of enough alerts."""
+    return max((abs(said - was) for n, said, was in deciles(tapes) if n >= least), default=None)
 
 
 def calibration_error(tapes: Sequence[Tape], bins: int = 10) -> float | None:

@@ -25,10 +25,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     detectors.add_argument("--count", type=int, metavar="N", help="tapes of each task")
     detectors.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; 0 for one a core")
+    detectors.add_argument("--all", action="store_true", help="every measure, not only those that are wanted")
+    detectors.add_argument("--strata", action="store_true", help="icebergs by delay, jitter, display and D as well")
     detectors.add_argument("--baseline", action="store_true", help="only the naive rules")
+    detectors.add_argument("--fresh", action="store_true", help="measure again what was measured before")
+    detectors.add_argument("--real", nargs="+", metavar="SOURCE", help="what can be proved on recordings instead")
     detectors.add_argument(
         "--null", nargs="+", metavar="SOURCE", help="alerts on tapes from which what they claim was taken by shuffling"
     )
+    detectors.add_argument("--shuffles", type=int, metavar="N", help="shuffled runs of --null (20)")
     detectors.add_argument("--fit", metavar="FILE", help="fit calibration maps on these seeds and write them there")
     parser.add_argument(
         "--set", action="append", default=argparse.SUPPRESS, metavar="KEY=VALUE", help="a setting for this run"
@@ -40,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
     if args.what == "detectors":
         return _detectors(args)
-    for name in ("task", "count", "baseline", "null", "fit"):
+    for name in ("task", "count", "all", "strata", "baseline", "fresh", "real", "null", "shuffles", "fit"):
         if getattr(args, name):
             raise BadInput(f"--{name}", None, "the word 'detectors' after bench")
     if args.what == "hidden":
@@ -66,69 +71,83 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _detectors(args: argparse.Namespace) -> int:
-    from tapeview.bench import detectors
+    from tapeview.bench import detectors, kept
+    from tapeview.bench.tasks import TASKS
 
-    if args.count is not None and args.count < 1:
-        raise BadInput("--count", args.count, "1 or more")
+    for name in ("count", "shuffles"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise BadInput(f"--{name}", getattr(args, name), "1 or more")
     if args.jobs < 0:
         raise BadInput("--jobs", args.jobs, "0 or more")
+    jobs = args.jobs or detectors.cores()
+    if args.null or args.real:
+        common.compile_watch()
+        return _null(args, jobs) if args.null else _real(args)
     numbers = [
         n
-        for n, task in enumerate(detectors.TASKS)
-        if args.task is None or args.task.casefold() in f"{task.name} {task.detector}".casefold()
+        for n, task in enumerate(TASKS)
+        if (args.strata or not task.apart)
+        and (args.task is None or args.task.casefold() in f"{task.name} {task.detector}".casefold())
     ]
     if not numbers:
-        raise BadInput("--task", args.task, "part of " + ", ".join(task.name for task in detectors.TASKS))
+        raise BadInput("--task", args.task, "part of " + ", ".join(task.name for task in TASKS))
     common.compile_watch()
-    if args.null:
-        return _null(args)
-    count = args.count or (3 if args.quick else None)
     rows = detectors.measure(
-        tasks=numbers, seeds=args.seeds, count=count, workers=args.jobs or detectors.cores(), say=common.say,
-        fit=args.fit,
+        tasks=numbers, seeds=args.seeds, count=args.count or (3 if args.quick else None), workers=jobs,
+        say=common.say, fit=args.fit, strata=args.strata, keep=None if args.fresh else kept.folder(),
     )  # fmt: skip
+    _show(rows, args)
+    return 0
+
+
+def _show(rows: list[Any], args: argparse.Namespace) -> None:
+    from tapeview.cli import _bench_table as table
+
     if args.baseline:
         rows = [row for row in rows if row.rule != "ours"]
     if args.json:
         for row in rows:
             common.emit(row)
+    elif args.all or args.baseline:
+        table.everything([row for row in rows if " [" not in row.measure or row.wanted is not None])
     else:
-        _print(rows)
+        table.summary(rows)
+    if args.strata and not args.json:
+        print()
+        table.strata(rows)
+
+
+def _real(args: argparse.Namespace) -> int:
+    from tapeview.bench import real
+
+    rows = real.measure(args.real, say=common.say)
+    if args.json:
+        for row in rows:
+            common.emit(row)
+        return 0
+    header = ["source", "task", "measure", "ours", "95 %", "wanted", "met", "naive rule", "from"]
+    common.table(header, [real.cells(row) for row in rows], {3: True})
     return 0
 
 
-def _print(rows: list[Any]) -> None:
-    shown = []
-    last = ("", "")
-    for row in rows:
-        head = (row.task, row.rule)
-        span = f"{row.low:.2f} to {row.high:.2f}" if row.low is not None and row.high is not None else ""
-        sign = "" if row.wanted is None else ("at most " if row.at_most else "at least ") + f"{row.wanted:g}"
-        met = "" if row.met is None else "yes" if row.met else "NO"
-        about = f"{row.labels} labels, {row.alerts} alerts, {row.hours:.1f} h" if head != last else ""
-        value = "–" if row.value is None else f"{row.value:.2f}"
-        task = row.task if row.task != last[0] else ""
-        shown.append([task, row.rule if head != last else "", row.measure, value, span, sign, met, about])
-        last = head
-    header = ["task", "rule", "measure", "value", "95 %", "wanted", "met", "from"]
-    common.table(header, shown, {3: True})
-
-
-def _null(args: argparse.Namespace) -> int:
+def _null(args: argparse.Namespace, jobs: int) -> int:
     from tapeview.bench import null
 
-    rows = null.measure(args.null, say=common.say, quick=args.quick)
+    rows = null.measure(
+        args.null, say=common.say, shuffles=args.shuffles or (5 if args.quick else null.SHUFFLES), workers=jobs
+    )
     if args.json:
         for row in rows:
             common.emit(row)
         return 0
     shown = [
         [
-            r.source, r.detector, f"{r.threshold} = {r.value:g}", r.real, f"{r.null:.2f}",
-            "–" if r.share is None else f"{r.share:.2f}", f"{r.real_per_hour:.1f}",
+            r.source.rstrip("/").rpartition("/")[2], f"{r.detector}.{r.method}", f"{r.threshold} = {r.value:g}",
+            "default" if r.default else "", r.real, f"{r.null:.2f}", "–" if r.share is None else f"{r.share:.2f}",
+            f"{r.real_per_hour:.2f}", f"{r.null_per_hour:.2f}",
         ]
         for r in rows
     ]  # fmt: skip
-    header = ["source", "detector", "threshold", "alerts", "on shuffled tapes", "false share", "an hour"]
-    common.table(header, shown, {3: True, 4: True, 5: True, 6: True})
+    header = ["source", "detector", "threshold", "", "alerts", "shuffled", "false share", "an hour", "shuffled an hour"]
+    common.table(header, shown, dict.fromkeys(range(4, 9), True))
     return 0

@@ -107,7 +107,9 @@ def look(s: Any, p: int, v: int) -> None:
             s.p_values[v + _STOP] = (mean - side * deviation(s) * (s.p_values[v + _EXTREME] + 50) // 100) // 8
             note(s, p, N_MARK, s.p_values[v + _TARGET], s.p_values[v + _STOP], 0)
             if s.p_values[v + _FLOW_NS] == 0:
+                # Neither a value that lags nor what takers moved it by may go on driving the price.
                 s.value = middle(s) * UNIT // 2
+                s.sway = 0
                 let_go(s)
     elif (middle(s) - s.p_values[v + _TARGET]) * side >= 0:
         note(s, p, N_TURNED, middle(s), away, 0)

@@ -123,6 +123,7 @@ DIGESTS = {
     "stock": "5553c2cf981db651",
     "zi": "7a1761af1a067fae",
     "coin": "15464ff94a3ee36d",
+    "perpetual": "15464ff94a3ee36d",  # the same market under a venue that has perpetuals
 }
 
 

@@ -114,3 +114,58 @@ def test_isotonic_is_the_nearest_that_never_falls(pairs: list[tuple[float, bool]
     assert ours >= best - 1e-9
     if len({p for p, _ in pairs}) == len(pairs):
         assert ours == pytest.approx(best)
+
+
+def test_groups_of_labels_by_hand() -> None:
+    labels = [
+        Label(1, 100, 0, 9 * S, (1 * S, 2 * S), ("fast", "shown")), Label(1, 200, 0, 9 * S, (), ("slow", "shown")),
+        Label(1, 300, 0, 9 * S, (), ("slow",)), Label(1, 400, 0, 9 * S),
+    ]  # fmt: skip
+    tape = tape_of(1, 1.0, labels, [shot(1.5), shot(2, tick=300), shot(3, tick=777), shot(4, tick=400)])
+    assert score.strata_of([tape]) == ["fast", "shown", "slow"]
+    assert (score.count_in("slow")([tape]), score.count_in("absent")([tape])) == (2, 0)
+    assert (score.recall_in("shown")([tape]), score.recall_in("slow")([tape])) == (0.5, 0.5)
+    assert score.recall_in("absent")([tape]) is None
+    # Three of four alerts are right, whatever group their labels are of.
+    assert score.f1_in("fast")([tape]) == pytest.approx(2 * 0.75 * 1 / 1.75)
+    assert score.steps_in("fast")([tape]) == 1
+
+
+def test_means_medians_and_least_of_what_was_measured_besides() -> None:
+    tapes = [
+        Tape(1, 1.0, 0, 0, 0, extra={"x": (1.0, 5.0)}),
+        Tape(2, 1.0, 0, 0, 0, extra={"x": (3.0,)}),
+        Tape(3, 1, 0, 0, 0),
+    ]
+    assert score.mean_of("x")(tapes) == 3
+    assert score.median_of("x")(tapes) == 3
+    assert score.least_of("x")(tapes) == 1
+    assert score.mean_of("y")(tapes) is score.median_of("y")(tapes) is score.least_of("y")(tapes) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30))
+def test_the_area_is_the_chance_of_a_higher_signal_before_a_rise(looks: list[tuple[int, bool]]) -> None:
+    counts = {
+        name: tuple(float(sum(cell == n and rose == wanted for cell, rose in looks)) for n in range(5))
+        for name, wanted in (("q.up", True), ("q.down", False))
+    }
+    area = score.area_of("q")([Tape(1, 1.0, 0, 0, 0, extra=counts)])
+    pairs = [(a > b) + (a == b) / 2 for a, up in looks if up for b, down in looks if not down]
+    assert area == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
+
+
+def test_the_gap_of_a_stated_chance_by_hand() -> None:
+    extra = {"c.said": (0.2, 1.8), "c.was": (1.0, 2.0), "c.n": (2.0, 2.0)}
+    assert score.gap_of("c")([Tape(1, 1.0, 0, 0, 0, extra=extra)]) == pytest.approx((0.8 + 0.2) / 4)
+
+
+def test_confidence_by_tenths_by_hand() -> None:
+    tape = Tape(
+        1, 1.0, 0, 0, 0, ranked=((1.0, True), (1.0, False), (5.0, True), (9.0, True)), methods=("a", "a", "a", "b")
+    )
+    (sure,) = score.sure_of([tape], lambda method, points: points / 10 if method == "a" else None)
+    assert sure.sure == ((0.1, True), (0.1, False), (0.5, True))
+    assert score.deciles([sure]) == [(2, 0.1, 0.5), (1, 0.5, 1.0)]
+    assert score.worst_decile([sure], least=2) == pytest.approx(0.4)
+    assert score.worst_decile([sure], least=3) is None
