@@ -35,7 +35,7 @@ def _hits(prices: int, back: int) -> str:
         lots -= 9
         out += f"~60 -100:9 ~40 b100:{lots} "
         if n >= prices - 10:
-            out += f"~60 +101:9 ~40 a101:{40 - back} ~60 b98:{n} ~60 a101:40 " if back else "~60 +101:9 ~40 b98:9 "
+            out += f"~60 +101:40 ~40 a101:{40 - back} ~60 b98:{n} ~60 a101:40 " if back else "~60 +101:40 ~40 b98:9 "
     return out
 
 
@@ -63,21 +63,22 @@ CASES: Final = (
     Case(
         "a program sends 17 lots anew 20 ms after the 17 before were taken, again and again",
         _ORDERS + "~500 +101:10&f3:10 ~20 o40a101:17 " + _tranches(9, 17, 20),
-        ("ICEBERG SELL 101 · synthetic · 4 refills, peak ~17", "ICEBERG SELL 101 · synthetic · 6 refills, peak ~17"),
+        ("ICEBERG SELL 101 · synthetic · 2 refills, peak ~17", "ICEBERG SELL 101 · synthetic · 6 refills, peak ~17"),
+        thresholds={"min_ended": 0},
     ),
     Case(
         "the same without order ids",
         _LEVELS
         + "~500 +101:10&a101:0/0 ~20 a101:17/1 "
         + " ".join("~900 +101:17&a101:0/0 ~20 a101:17/1" for _ in range(9)),
-        ("ICEBERG SELL 101 · synthetic · 4 refills, peak ~17", "ICEBERG SELL 101 · synthetic · 6 refills, peak ~17"),
-        thresholds={"level_score": 11.0},
+        ("ICEBERG SELL 101 · synthetic · 2 refills, peak ~17", "ICEBERG SELL 101 · synthetic · 6 refills, peak ~17"),
+        thresholds={"min_ended": 0},
         tier="B",
     ),
     Case(
-        "prints and depth apart: what is taken at 101 is there again in every next update, at 100 it is not",
-        "[ b100:9000 b99:20 a101:40 a102:30 ] ~2500 b98:5 ~2500 b98:6 ~500 b98:7 ~100 " + _hits(50, 0),
-        ("REPLENISHING ASK 101 · 4 of 4 hits refilled", "REPLENISHING ASK 101 · 6 of 6 hits refilled"),
+        "prints and depth apart: all of 101 is taken and is there again in every next update, at 100 it is not",
+        "[ b100:9000 b99:20 a101:40 a102:30 ] ~2500 b98:5 ~2500 b98:6 ~500 b98:7 ~100 " + _hits(120, 0),
+        ("REPLENISHING ASK 101 · 8 of 8 hits refilled",),
         tier="C",
     ),
     Case(
@@ -93,6 +94,7 @@ CASES: Final = (
     Case(
         "twenty strangers put back a little each after every trade",
         _ORDERS + "~700 +101:10&f3:10 " + _strangers(0) + " ".join(_taken(n) + _strangers(n) for n in range(1, 8)),
+        thresholds={"min_ended": 0},
     ),
     Case(
         "a maker puts 17 lots back on whichever side was taken",
@@ -102,6 +104,7 @@ CASES: Final = (
             f"~450 +101:17&f{n}:17 ~20 o{n + 1}a101:17 ~450 -100:17&f{n + 40}:17 ~20 o{n + 41}b100:17"
             for n in range(40, 49)
         ),
+        thresholds={"min_ended": 0},
     ),
     Case(
         "depth that only loses what is traded, the print now before it and now after it",

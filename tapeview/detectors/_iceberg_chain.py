@@ -1,10 +1,9 @@
 """Synthetic icebergs: tranches of one size that follow each other at a price, each soon after the one before was taken.
 
-With order ids a tranche is an order, and its successor an order of equal or similar size that comes soon after it was
-executed in full. Without them it is growth of a level by one order, soon after a trade there and after at least its own
-size was traded since the last. Each successor adds the log of how much likelier it is under an exponential delay than
-by chance; chance is measured: how often orders of that size come so long after a trade, and how often they follow
-an order of their own size that was executed, which is what market makers do that quote the same size anew everywhere.
+A tranche is an order, and its successor an order of equal or similar size that comes soon after it was executed in
+full. Each successor adds the log of how much likelier it is, under a mixture of exponential delays, than by chance;
+one that stays away takes as much as its absence says. With order ids the orders are known; without them the orders of
+a price are followed by their count (`_iceberg_queue`).
 """
 
 from __future__ import annotations
@@ -15,24 +14,25 @@ from typing import Any
 from feeds.events import NONE
 from tapeview.detectors._iceberg_chance import (
     CHAIN_NS,
-    DELAYS,
     WINDOW_NS,
     bin_of,
+    count_add,
+    count_after,
     count_end,
-    elsewhere,
+    count_like,
     gain,
+    own_place,
     permuted,
-    rate_by_chance,
+    rate_after,
+    rate_like,
+    rate_of,
     row_of,
-    step_of,
     uncount,
 )
 from tapeview.detectors._iceberg_memory import (
-    BINS,
-    CANDIDATES,
     CHAIN_SETS,
-    SCORES,
-    SIZE_ROWS,
+    ENDS,
+    LINKS,
     SYNTHETIC,
     WAYS,
     open_story,
@@ -42,20 +42,193 @@ from tapeview.engine._jit import part
 
 
 @part
-def best_of(m: Any, c: int) -> float:
-    """The best score of a candidate."""
-    best = 0.0
-    for k in range(SCORES):
-        best = max(best, m.cd_score[c, k])
-    return best
+def is_told(m: Any, slot: int, now_ns: int) -> bool:
+    """Say whether a price has a story, or had one a short while ago."""
+    return m.lv_story[slot] != 0 or (m.lv_cool_ns[slot] != NONE and now_ns < m.lv_cool_ns[slot])
 
 
 @part
-def delay_between(m: Any, c: int, recv_ns: int, exch_ns: int) -> int:
-    """Time since a candidate was noted, by the venue's clock where it is known."""
-    if exch_ns != NONE and m.cd_exch_ns[c] != NONE:
-        return exch_ns - m.cd_exch_ns[c]
-    return recv_ns - m.cd_ns[c]
+def delay_after(m: Any, n: int, recv_ns: int, exch_ns: int) -> int:
+    """Time since an order was executed, by the venue's clock where it is known."""
+    if exch_ns != NONE and m.en_exch_ns[n] != NONE:
+        return exch_ns - m.en_exch_ns[n]
+    return recv_ns - m.en_ns[n]
+
+
+# -- what was executed ----------------------------------------------------------------------------
+
+
+@part
+def order_ended(
+    m: Any, slot: int, lots: int, score: float, links: int, like: float, alike: int, total: int, recv_ns: int,
+    exch_ns: int,
+) -> None:  # fmt: skip
+    """An order at a price was executed in full, with the chain it carries: from now on its successor may come."""
+    if not is_told(m, slot, recv_ns):
+        count_end(m, slot, lots, recv_ns)
+    place, least = slot * ENDS, 1e18
+    for n in range(slot * ENDS, slot * ENDS + ENDS):
+        worth = -1e9
+        if m.en_lots[n] != 0:
+            age = recv_ns - m.en_ns[n]
+            best = max(m.en_score[n], m.en_like[n])
+            if age <= CHAIN_NS and (age <= WINDOW_NS or best > 0.0):
+                worth = best - 0.3 * (age / 1e9)
+        if worth < least:
+            place, least = n, worth
+    m.en_lots[place], m.en_ns[place], m.en_exch_ns[place] = lots, recv_ns, exch_ns
+    m.en_score[place], m.en_like[place] = max(score, 0.0), max(like, 0.0)
+    m.en_links[place] = links if score > 0.0 else 1
+    m.en_alike[place], m.en_sum[place] = (alike, total) if like > 0.0 else (1, lots)
+    m.lv_end_ns[slot], m.lv_end_exch_ns[slot] = recv_ns, exch_ns
+
+
+# -- what came ------------------------------------------------------------------------------------
+
+
+@part
+def elsewhere(m: Any, slot: int, lots: int, now_ns: int) -> int:
+    """Count the links of chains of a size at other prices: a market maker's are everywhere."""
+    links = 0
+    for n in range(LINKS):
+        where = m.lk_slot[n]
+        if now_ns - m.lk_ns[n] <= CHAIN_NS and where != slot and m.lk_lots[n] == lots and not is_told(m, where, now_ns):
+            links += 1
+    return links
+
+
+@part
+def chain_found(
+    m: Any, board: Any, limit: Any, row: Any, slot: int, number: int, lots: int, value: float, count: int,
+    executed: int, least: float, d: int,
+) -> None:  # fmt: skip
+    """A tranche followed another: count it in the story of the price, or begin one where the score suffices."""
+    s = m.lv_story[slot] - 1
+    if s >= 0:
+        near = abs(lots - m.st_peak[s]) <= limit.similar * m.st_peak[s]
+        if m.st_method[s] == SYNTHETIC and near and value >= limit.synthetic_off:
+            refill_story(m, s, lots, lots, row.recv_ns, value)
+            m.st_owner[s], m.st_queue[s] = number, row.now
+        return
+    if count >= 3:
+        n = m.links_n % LINKS
+        m.links_n += 1
+        m.lk_lots[n], m.lk_slot[n], m.lk_ns[n] = lots, slot, row.recv_ns
+    if (
+        value < least
+        or count < limit.k_min
+        or m.nu_ends_all < limit.min_ended
+        or row.warm == 0
+        or limit.rule != 0
+        or (m.lv_cool_ns[slot] != NONE and row.recv_ns < m.lv_cool_ns[slot])
+        or elsewhere(m, slot, lots, row.recv_ns) > count - 1
+    ):
+        return
+    s = open_story(
+        m, board, slot, SYNTHETIC, row.seq, row.recv_ns, lots, count - 1, executed, executed, value, row.now
+    )  # fmt: skip
+    if s >= 0:
+        m.st_owner[s] = number
+        m.st_delay[s] = min(d // 1_000_000, 500)
+        uncount(m, slot, math.ceil(lots * (1.0 - limit.similar)), math.floor(lots * (1.0 + limit.similar)))
+
+
+@part
+def order_came(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int, lots: int, exch_ns: int) -> None:
+    """A new order came to a price that is watched: whose successor may it be. Its chain is left in `ad_...`."""
+    recv_ns = row.recv_ns
+    if limit.null_seed != 0:
+        lots = permuted(m, lots)
+    m.ad_lots, m.ad_score, m.ad_links, m.ad_like, m.ad_alike, m.ad_sum = lots, 0.0, 1, 0.0, 1, lots
+    told = is_told(m, slot, recv_ns)
+    if m.lv_end_ns[slot] == NONE or recv_ns - m.lv_end_ns[slot] > CHAIN_NS:
+        if not told:
+            count_add(m, slot, lots, -1)
+        return
+    here, own = row_of(lots), own_place(m, slot, lots)
+    lost = math.log(1.0 - limit.p1)
+    best, best_at, best_links, newest = 0.0, -1, 1, WINDOW_NS + 1
+    like, like_at, like_links, like_sum, nearest, nearest_lots = 0.0, -1, 1, 0, WINDOW_NS + 1, 0
+    first = slot * ENDS
+    fresh, fresh_ns, alone, alone_ns = -1, NONE, -1, NONE
+    for k in range(ENDS + 2):
+        # Of those without a chain only the newest of the size, and of similar ones, can be the best.
+        n = first + k if k < ENDS else (fresh if k == ENDS else alone)
+        other = m.en_lots[n] if n >= 0 else 0
+        if other == 0:
+            continue
+        if k < ENDS and m.en_links[n] == 1 and m.en_alike[n] == 1:
+            if other == lots:
+                if m.en_ns[n] >= fresh_ns:
+                    fresh, fresh_ns = n, m.en_ns[n]
+            elif m.en_ns[n] >= alone_ns and abs(lots - other) <= 1.5 * limit.similar * other:
+                alone, alone_ns = n, m.en_ns[n]
+            continue
+        mean = m.en_sum[n] / m.en_alike[n]
+        # Of few tranches the mean may lie as far from the middle as a tranche may.
+        wide = limit.similar * (1.0 + 0.5 / m.en_alike[n])
+        close = abs(lots - mean) <= wide * mean
+        if other != lots and not close:
+            continue
+        d = delay_after(m, n, recv_ns, exch_ns)
+        if d < 0 or d > CHAIN_NS:
+            continue
+        if d > WINDOW_NS:
+            # The chain was interrupted; it goes on with what its score can bear.
+            if other == lots and m.en_score[n] + lost > best:
+                best, best_at, best_links = m.en_score[n] + lost, n, m.en_links[n]
+            if close and m.en_like[n] + lost > like:
+                like, like_at, like_links, like_sum = m.en_like[n] + lost, n, m.en_alike[n], m.en_sum[n]
+            continue
+        b = bin_of(d)
+        usual = rate_of(m, here, b, own)
+        sizes = 2.0 * math.floor(wide * mean) + 1.0
+        rate = usual
+        if other == lots:
+            newest = min(newest, d)
+            rate = rate_after(m, here, b, own, usual) * m.nu_makers[here]
+            value = m.en_score[n] + gain(m, d, rate)
+            if value > best:
+                best, best_at, best_links = value, n, m.en_links[n] + 1
+        else:
+            if d < nearest:
+                nearest, nearest_lots = d, other
+            if sizes > 1.0:
+                theirs = row_of(other)
+                rate = rate_like(m, theirs, b, own_place(m, slot, other), sizes, usual) * m.nu_makers[theirs]
+        if close:
+            value = m.en_like[n] + gain(m, d, rate * sizes)
+            if value > like:
+                like, like_at, like_links, like_sum = value, n, m.en_alike[n] + 1, m.en_sum[n] + lots
+    if not told:
+        if newest <= WINDOW_NS:
+            count_after(m, slot, lots, newest)
+        if nearest <= WINDOW_NS:
+            count_like(m, slot, nearest_lots, nearest)
+        if exch_ns != NONE and m.lv_end_exch_ns[slot] != NONE:
+            count_add(m, slot, lots, exch_ns - m.lv_end_exch_ns[slot])
+        else:
+            count_add(m, slot, lots, recv_ns - m.lv_end_ns[slot])
+    if best_at >= 0:
+        d = delay_after(m, best_at, recv_ns, exch_ns)
+        m.ad_score, m.ad_links = best, best_links
+        if d <= WINDOW_NS:
+            chain_found(
+                m, board, limit, row, slot, number, lots, best, best_links, (best_links - 1) * lots,
+                limit.synthetic_score, d,
+            )  # fmt: skip
+    if like_at >= 0:
+        d = delay_after(m, like_at, recv_ns, exch_ns)
+        m.ad_like, m.ad_alike, m.ad_sum = like, like_links, like_sum
+        if d <= WINDOW_NS and (best_at < 0 or m.lv_story[slot] == 0) and like_links > limit.k_min:
+            chain_found(
+                m, board, limit, row, slot, number, lots, like, like_links, like_sum - lots, limit.similar_score, d,
+            )  # fmt: skip
+    # What adds little may be a stranger, and the successor is still to come.
+    if best_at >= 0 and best > m.en_score[best_at] + 1.0:
+        m.en_lots[best_at] = 0
+    elif like_at >= 0 and like_links > 2:
+        m.en_lots[like_at] = 0
 
 
 # -- with order ids -------------------------------------------------------------------------------
@@ -80,218 +253,29 @@ def order_moved(m: Any, number: int) -> None:
 
 
 @part
-def tranche_taken(m: Any, limit: Any, slot: int, number: int, lots: int, recv_ns: int, exch_ns: int) -> None:
-    """An order at a price was executed in full: from now on its successor may come."""
-    first = slot * CANDIDATES
+def tranche_taken(m: Any, slot: int, number: int, lots: int, recv_ns: int, exch_ns: int) -> None:
+    """An order known by its id was executed in full."""
     n = chain_slot(m, number)
-    value = 0.0
-    if n >= 0:
-        lots = m.ch_lots[n]
-        for k in range(SCORES):
-            value = max(value, m.ch_score[n, k])
-    place, least = first, 1e9
-    for c in range(first, first + CANDIDATES):
-        score = best_of(m, c)
-        if m.cd_lots[c] == 0 or delay_between(m, c, recv_ns, exch_ns) > WINDOW_NS:
-            score = -1.0
-        if m.cd_lots[c] == lots:
-            place = c
-            least = score
-            break
-        if score < least:
-            place, least = c, score
-    m.lv_taken_ns[slot] = recv_ns
-    if m.lv_story[slot] == 0:
-        count_end(m, limit, lots, 2 if n >= 0 else 1)
-    if least > value:
+    if n < 0:
+        order_ended(m, slot, lots, 0.0, 1, 0.0, 1, lots, recv_ns, exch_ns)
         return
-    m.cd_lots[place], m.cd_ns[place], m.cd_exch_ns[place] = lots, recv_ns, exch_ns
-    if n >= 0:
-        m.cd_sum[place], m.cd_count[place], m.cd_bins[place] = m.ch_sum[n], m.ch_count[n], m.ch_bins[n]
-        m.cd_alike[place] = m.ch_alike[n]
-        for k in range(SCORES):
-            m.cd_score[place, k] = m.ch_score[n, k]
-        m.ch_id[n] = NONE
-    else:
-        m.cd_sum[place], m.cd_count[place], m.cd_bins[place], m.cd_alike[place] = lots, 1, 0, 1
-        for k in range(SCORES):
-            m.cd_score[place, k] = 0.0
-
-
-@part
-def join(
-    m: Any, limit: Any, slot: int, c: int, lots: int, d: int, now_ns: int, out: int, alike: int, least: float
-) -> float:
-    """Score an order as the successor of a candidate of equal or similar size; what is better than `least` is kept.
-
-    The scores are put into tranche `out`; given is the best of them.
-    """
-    if alike == 0:
-        rate = rate_by_chance(m, slot, lots, lots, bin_of(d), m.cd_count[c] - 1, now_ns, 1)
-    else:
-        mean = m.cd_sum[c] / m.cd_alike[c]
-        low = max(math.ceil(mean * (1.0 - limit.similar)), 1)
-        high = max(math.floor(mean * (1.0 + limit.similar)), low)
-        rate = rate_by_chance(m, slot, low, high, bin_of(d), m.cd_alike[c] - 1, now_ns, 0)
-    step, k = step_of(d), 3 * alike
-    first = max(m.cd_score[c, k] + gain(m, step, 0, rate), 0.0)
-    second = max(m.cd_score[c, k + 1] + gain(m, step, 1, rate), 0.0)
-    third = max(m.cd_score[c, k + 2] + gain(m, step, 2, rate), 0.0)
-    best = max(first, second, third)
-    if best > least:
-        m.ch_score[out, k], m.ch_score[out, k + 1], m.ch_score[out, k + 2] = first, second, third
-    return best
-
-
-@part
-def tranche_found(
-    m: Any, board: Any, limit: Any, row: Any, slot: int, number: int, lots: int, count: int, executed: int,
-    value: float, least: float, delay: int, bins: int, alike: int,
-) -> None:  # fmt: skip
-    """A tranche followed another: count it in the story of the price, or begin one where the score suffices."""
-    s = m.lv_story[slot] - 1
-    if s >= 0:
-        near = abs(lots - m.st_peak[s]) <= limit.similar * m.st_peak[s]
-        if m.st_method[s] == SYNTHETIC and near and value >= limit.synthetic_off:
-            refill_story(m, s, lots, lots, row.recv_ns, value)
-            m.st_owner[s], m.st_queue[s] = number, row.now
-        return
-    if (
-        value < least
-        or count < limit.k_min
-        or row.warm == 0
-        or limit.rule != 0
-        or (m.lv_cool_ns[slot] != NONE and row.recv_ns < m.lv_cool_ns[slot])
-        or 2 * elsewhere(m, limit, slot, lots, row.recv_ns, alike) > count - 1
-    ):
-        return
-    s = open_story(
-        m, board, slot, SYNTHETIC, row.seq, row.recv_ns, lots, count - 1, executed, executed, value, row.now
+    order_ended(
+        m, slot, m.ch_lots[n], m.ch_score[n], m.ch_links[n], m.ch_like[n], m.ch_alike[n], m.ch_sum[n], recv_ns, exch_ns
     )  # fmt: skip
-    if s >= 0:
-        m.st_owner[s] = number
-        uncount(m, executed // max(count - 1, 1), bins)
-        m.st_delay[s] = math.floor(DELAYS[delay] * 1000.0 + 0.5)
+    m.ch_id[n] = NONE
 
 
 @part
 def order_added(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int, lots: int, exch_ns: int) -> None:
-    """A new order came at a price that trades: whose successor may it be."""
-    if limit.null_seed != 0:
-        lots = permuted(m, lots)
+    """A new order with an id came to a price that is watched; what follows another is kept until it is executed."""
+    order_came(m, board, limit, row, slot, number, lots, exch_ns)
+    if m.ad_score <= 0.0 and m.ad_like <= 0.0 and m.ad_lots == lots:
+        return
     base = ((number ^ (number >> 7)) & (CHAIN_SETS - 1)) * WAYS
     place = base
     for n in range(base, base + WAYS):
         if m.ch_id[n] == NONE or (m.ch_id[place] != NONE and m.ch_ns[n] < m.ch_ns[place]):
             place = n
-    m.ch_id[place] = NONE
-    for k in range(SCORES):
-        m.ch_score[place, k] = 0.0
-    equal, equal_value, alike, alike_value, newest, like = -1, -1.0, -1, -1.0, -1, -1
-    for c in range(slot * CANDIDATES, slot * CANDIDATES + CANDIDATES):
-        if m.cd_lots[c] == 0:
-            continue
-        d = delay_between(m, c, row.recv_ns, exch_ns)
-        if d < 0 or d > WINDOW_NS:
-            continue
-        if m.cd_lots[c] == lots:
-            newest = c if newest < 0 or m.cd_ns[c] > m.cd_ns[newest] else newest
-            got = join(m, limit, slot, c, lots, d, row.recv_ns, place, 0, equal_value)
-            if got > equal_value:
-                equal, equal_value = c, got
-        if abs(lots - m.cd_lots[c]) <= limit.similar * m.cd_lots[c]:
-            like = c if like < 0 or m.cd_ns[c] > m.cd_ns[like] else like
-        if (
-            limit.similar > 0.0
-            and abs(lots - m.cd_sum[c] / m.cd_alike[c]) <= limit.similar * m.cd_sum[c] / m.cd_alike[c]
-        ):
-            got = join(m, limit, slot, c, lots, d, row.recv_ns, place, 1, alike_value)
-            if got > alike_value:
-                alike, alike_value = c, got
-    bins, delay = 0, 0
-    if equal >= 0:
-        d = delay_between(m, equal, row.recv_ns, exch_ns)
-        bins = ((m.cd_bins[equal] & 0xFFFFFFFFFFFF) << 3) + bin_of(d) + 1
-    if m.lv_story[slot] == 0:
-        if newest >= 0:
-            r = row_of(lots) + (SIZE_ROWS if m.cd_count[newest] > 1 else 0)
-            m.nu_after[r, bin_of(delay_between(m, newest, row.recv_ns, exch_ns))] += 1.0
-            m.nu_after[r, BINS] += 1.0
-        if like >= 0:
-            r = row_of(m.cd_lots[like]) + (SIZE_ROWS if m.cd_alike[like] > 1 else 0)
-            m.nu_like[r, bin_of(delay_between(m, like, row.recv_ns, exch_ns))] += 1.0
-            m.nu_like[r, BINS] += 1.0
-    if equal < 0 and alike < 0:
-        return
-    m.ch_id[place], m.ch_ns[place], m.ch_lots[place], m.ch_bins[place] = number, row.recv_ns, lots, bins
-    m.ch_count[place], m.ch_alike[place], m.ch_sum[place] = 1, 1, lots
-    if equal >= 0:
-        m.ch_count[place] = m.cd_count[equal] + 1
-    if alike >= 0:
-        m.ch_alike[place], m.ch_sum[place] = m.cd_alike[alike] + 1, m.cd_sum[alike] + lots
-    for k in range(SCORES):
-        delay = k if m.ch_score[place, k] > m.ch_score[place, delay] else delay
-    if equal >= 0:
-        tranche_found(
-            m, board, limit, row, slot, number, lots, m.ch_count[place], (m.ch_count[place] - 1) * lots, equal_value,
-            limit.synthetic_score, delay % 3, bins, 0,
-        )  # fmt: skip
-    if alike >= 0 and (equal < 0 or m.lv_story[slot] == 0):
-        tranche_found(
-            m, board, limit, row, slot, number, lots, m.ch_alike[place], m.ch_sum[place] - lots, alike_value,
-            limit.similar_score, delay % 3, 0, 1,
-        )  # fmt: skip
-
-
-# -- without order ids ----------------------------------------------------------------------------
-
-
-@part
-def level_grown(m: Any, board: Any, limit: Any, row: Any, slot: int, lots: int, d: int) -> None:
-    """A level that trades grew by one order, so long after the last trade there."""
-    if limit.null_seed != 0:
-        lots = permuted(m, lots)
-    first = slot * CANDIDATES
-    found, place = -1, first
-    for c in range(first, first + CANDIDATES):
-        if m.cd_lots[c] == lots:
-            found = c
-        if m.cd_lots[c] == 0 or (m.cd_lots[place] != 0 and m.cd_ns[c] < m.cd_ns[place]):
-            place = c
-    volume = m.lv_volume[slot]
-    if found < 0 or row.recv_ns - m.cd_ns[found] > CHAIN_NS:
-        found = place if found < 0 else found
-        m.cd_count[found], m.cd_alike[found], m.cd_sum[found] = 1, 1, lots
-        for k in range(SCORES):
-            m.cd_score[found, k] = 0.0
-    elif volume - m.cd_volume[found] >= lots and 0 <= d <= WINDOW_NS:
-        out = CHAIN_SETS * WAYS - 1
-        value = join(m, limit, slot, found, lots, d, row.recv_ns, out, 0, -1.0)
-        delay = 0
-        for k in range(3):
-            m.cd_score[found, k] = m.ch_score[out, k]
-            delay = k if m.cd_score[found, k] > m.cd_score[found, delay] else delay
-        m.cd_count[found] += 1
-        m.lv_linked[slot] = 1
-        count = m.cd_count[found]
-        tranche_found(
-            m, board, limit, row, slot, NONE, lots, count, (count - 1) * lots, value, limit.level_score, delay, 0, 0
-        )  # fmt: skip
-    else:
-        count = 1
-        for k in range(3):
-            m.cd_score[found, k] = max(m.cd_score[found, k] - 1.5, 0.0)
-            count = m.cd_count[found] if m.cd_score[found, k] > 0.0 else count
-        m.cd_count[found] = count
-    m.cd_lots[found], m.cd_ns[found], m.cd_volume[found], m.cd_ahead[found] = lots, row.recv_ns, volume, row.was
-
-
-@part
-def refill_was_due(m: Any, slot: int) -> None:
-    """After a trade: candidates whose tranche must have been taken long since lose."""
-    volume = m.lv_volume[slot]
-    for c in range(slot * CANDIDATES, slot * CANDIDATES + CANDIDATES):
-        if m.cd_lots[c] != 0 and m.cd_count[c] >= 2 and volume - m.cd_volume[c] > m.cd_ahead[c] + 2 * m.cd_lots[c]:
-            for k in range(SCORES):
-                m.cd_score[c, k] = max(m.cd_score[c, k] - 1.0, 0.0)
-            m.cd_volume[c] = volume - m.cd_ahead[c] - m.cd_lots[c]
+    m.ch_id[place], m.ch_ns[place], m.ch_lots[place] = number, row.recv_ns, m.ad_lots
+    m.ch_score[place], m.ch_links[place], m.ch_like[place] = m.ad_score, m.ad_links, m.ad_like
+    m.ch_alike[place], m.ch_sum[place] = m.ad_alike, m.ad_sum

@@ -1,8 +1,9 @@
-"""How often orders of a size come to a price anyway: what a chain of tranches is weighed against.
+"""How often orders of a size follow others anyway: what a chain of tranches is weighed against.
 
-Counted are, by size and by delay: orders that come after any trade at their price, orders that follow one of their own
-size that was executed in full, and those that follow an order which had followed one itself. A chain that was told is
-taken out again.
+Counted are the orders that come to prices watched, by size; those that come soon after an order there was executed in
+full, by delay; and of the orders executed in full, by size, how many were followed by one of the same size or of a
+similar one. What a price and a size added to these counts themselves is no chance, and is taken off when that size is
+judged at that price; a market maker, who quotes the same size anew everywhere, remains in them.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from feeds.events import NONE
 from tapeview.detectors._estimate import size_bucket
 from tapeview.detectors._iceberg_memory import (
     BINS,
-    CANDIDATES,
-    LEVELS,
+    OWN,
     RESERVOIR,
     SECOND_NS,
     SIZE_ROWS,
@@ -26,14 +25,15 @@ from tapeview.engine._jit import part
 
 WINDOW_NS: Final = 2_500_000_000
 """Five times the longest delay: what comes later is no successor."""
-DELAYS: Final = (0.05, 0.15, 0.5)
-_EDGES: Final = (10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000, 2_500_000_000)
-_WIDTHS: Final = (0.01, 0.02, 0.07, 0.2, 0.7, 1.5)
-_TRUST: Final = 4.0
-"""Executed orders of a size that the rate of that size after any trade stands for."""
-_TRUST_LONG: Final = 20.0
-"""Executed orders that followed another of their size, for which the rate after single ones stands."""
 CHAIN_NS: Final = 60 * SECOND_NS
+"""How long an interrupted chain is remembered."""
+DELAYS: Final = (0.05, 0.15, 0.5)
+_WIDTHS: Final = (0.01, 0.02, 0.07, 0.2, 0.7, 1.5)
+_TRUST: Final = 10.0
+"""Executed orders of a size for which what is usual of all sizes stands."""
+_PRIOR: Final = 200.0
+"""Orders that what is known of sizes beforehand stands for."""
+_HALVE_AT: Final = 20_000.0
 
 
 @part
@@ -53,128 +53,180 @@ def row_of(lots: int) -> int:
 
 
 @part
-def expose(m: Any, gap_ns: int) -> None:
-    """Count the time that passed after a trade at a price, by bin."""
-    below = 0
-    for b in range(BINS):
-        edge = _EDGES[b]
-        if gap_ns <= below:
-            break
-        m.nu_seconds[b] += (min(gap_ns, edge) - below) / 1e9
-        below = edge
-    if m.nu_seconds[0] > 60.0:
-        m.nu_all *= 0.5
-        for b in range(BINS):
-            m.nu_seconds[b] *= 0.5
-        for r in range(SIZE_ROWS):
-            for b in range(BINS + 1):
-                m.nu_adds[r, b] *= 0.5
-
-
-@part
-def rate_by_chance(m: Any, slot: int, low: int, high: int, b: int, own: int, now_ns: int, equal: int) -> float:
-    """Orders a second of sizes in a range that come anyway in a bin of delay: the largest of three measures."""
-    adds, all_adds = 0.0, 0.0
-    ends, after, all_after = 0.0, 0.0, 0.0
-    ends2, after2, all_after2 = 0.0, 0.0, 0.0
-    for r in range(row_of(low), row_of(high) + 1):
-        adds += m.nu_adds[r, b]
-        ends += m.nu_ends[r]
-        ends2 += m.nu_ends[SIZE_ROWS + r]
-        all_adds += m.nu_adds[r, BINS]
-        if equal != 0:
-            after += m.nu_after[r, b]
-            all_after += m.nu_after[r, BINS]
-            after2 += m.nu_after[SIZE_ROWS + r, b]
-            all_after2 += m.nu_after[SIZE_ROWS + r, BINS]
-        else:
-            after += m.nu_like[r, b]
-            all_after += m.nu_like[r, BINS]
-            after2 += m.nu_like[SIZE_ROWS + r, b]
-            all_after2 += m.nu_like[SIZE_ROWS + r, BINS]
-    # What this chain added to the counts itself is no chance.
-    adds *= max(1.0 - (own + 1.0) / max(all_adds, 1.0), 0.0)
-    if own > 0:
-        after *= max(1.0 - 1.0 / max(all_after, 1.0), 0.0)
-        ends = max(ends - 1.0, 0.0)
-    if own > 1:
-        after2 *= max(1.0 - (own - 1.0) / max(all_after2, 1.0), 0.0)
-        ends2 = max(ends2 - (own - 1.0), 0.0)
-    rate = (adds + 0.5) / (m.nu_seconds[b] + 1.0)
-    wide = _WIDTHS[b]
-    follows = (after + _TRUST * wide * rate) / ((ends + _TRUST) * wide)
-    if own > 0:
-        follows = (after2 + _TRUST_LONG * wide * follows) / ((ends2 + _TRUST_LONG) * wide)
-    passed = max((now_ns - m.lv_since_ns[slot]) / 1e9, 1.0)
-    here = max(m.lv_adds[slot] - own, 0) / passed * (max(all_adds - own, 0.0) + 0.5) / (m.nu_all + 1.0)
-    return max(rate, follows, here)
-
-
-@part
 def step_of(d: int) -> int:
     """The row of a delay in the table of likelihoods: 16 to an octave of a quarter of a millisecond."""
     return min(size_bucket(d // 250_000), STEPS - 1)
 
 
-@part
-def gain(m: Any, step: int, k: int, rate: float) -> float:
-    """What an order that comes so long after adds to the score of a chain with mean delay k."""
-    return math.log1p(m.nu_density[step, k] / rate) - m.nu_passed[step, k]
+def fill_likelihoods(p1: float, density: Any, missing: Any) -> None:
+    """Fill the tables `gain` reads: how dense successors are after each delay, and the chance that none came by then.
 
-
-def fill_likelihoods(p1: float, density: Any, passed: Any) -> None:
-    """Fill the tables `gain` reads: how dense successors are after each delay, and the share that has come by then.
-
-    Both have a row for each step of the delay and a column for each mean delay; `p1` is the share of tranches that
+    One row for each step of the delay, the mean of exponential delays of DELAYS; `p1` is the share of tranches that
     are followed by another. Steps are at most 6 % wide and stand for their middle.
     """
     for step in range(STEPS):
         low = step if step < 16 else (16 + (step & 15)) << ((step >> 4) - 1)
         wide = 1 if step < 16 else 1 << ((step >> 4) - 1)
         d_s = (low + 0.5 * wide) * 0.000_25
-        for k, mean_s in enumerate(DELAYS):
+        density[step] = missing[step] = 0.0
+        for mean_s in DELAYS:
             decay = math.exp(-d_s / mean_s)
-            density[step, k] = p1 * decay / mean_s
-            passed[step, k] = p1 * (1.0 - decay)
+            density[step] += p1 * decay / mean_s / len(DELAYS)
+            missing[step] += (1.0 - p1 * (1.0 - decay)) / len(DELAYS)
+
+
+def fill_prior(prior: Any) -> None:
+    """Fill the table of how many of _PRIOR orders have a size of each row: falling with its power 1.5, at least 0.5."""
+    for row in range(SIZE_ROWS):
+        lots = row if row < 16 else (16 + (row & 15)) << ((row >> 4) - 1)
+        prior[row] = max(0.38 * _PRIOR / max(lots, 1) ** 1.5, 0.5)
+
+
+@part
+def gain(m: Any, d: int, rate: float) -> float:
+    """What the first order of a size that comes so long after another was executed adds to the score of a chain.
+
+    The log of how much likelier it is as the successor, or as a stranger where the successor did not come, than as
+    a stranger of whom so many come a second.
+    """
+    step = step_of(d)
+    return math.log(m.nu_density[step] / rate + m.nu_missing[step])
+
+
+@part
+def own_place(m: Any, slot: int, lots: int) -> int:
+    """Give the place of what a size added to the counts at a price, -1 where it has none."""
+    for n in range(slot * OWN, slot * OWN + OWN):
+        if m.ow_lots[n] == lots:
+            return n
+    return -1
+
+
+@part
+def take_own(m: Any, slot: int, lots: int, now_ns: int) -> int:
+    """The same; the one not touched for longest gives way where it has none."""
+    oldest = slot * OWN
+    for n in range(slot * OWN, slot * OWN + OWN):
+        if m.ow_lots[n] == lots:
+            m.ow_ns[n] = now_ns
+            return n
+        if m.ow_lots[n] == 0 or (m.ow_lots[oldest] != 0 and m.ow_ns[n] < m.ow_ns[oldest]):
+            oldest = n
+    m.ow_lots[oldest], m.ow_ns[oldest], m.ow_ends[oldest], m.ow_adds[oldest] = lots, now_ns, 0, 0
+    for b in range(BINS):
+        m.ow_after[oldest, b], m.ow_like[oldest, b] = 0, 0
+    return oldest
+
+
+@part
+def rate_of(m: Any, row: int, b: int, own: int) -> float:
+    """Orders of a size that come a second in a bin of delay after any order there was executed.
+
+    Those of the price itself count as far as they are many more than were executed: tranches never are, crowds are.
+    """
+    adds, more = m.nu_adds[row], 0.0
+    if own >= 0:
+        adds -= m.ow_adds[own]
+        more = max(m.ow_adds[own] - 3 * m.ow_ends[own] - 3, 0) / (m.ow_ends[own] + 1.0)
+    came = (m.nu_bins[b] + 0.5) / _WIDTHS[b]
+    usual = (max(adds, 0.0) + m.nu_prior[row]) / (m.nu_all + _PRIOR) / (m.nu_ends_all + 5.0)
+    total = 3.0
+    for n in range(BINS):
+        total += m.nu_bins[n]
+    return came * max(usual, more / total)
+
+
+@part
+def rate_after(m: Any, row: int, b: int, own: int, usual: float) -> float:
+    """The same after one of that size was executed, where that is more: market makers."""
+    after = m.nu_after[row, b] - (m.ow_after[own, b] if own >= 0 else 0)
+    ends = m.nu_ends[row] - (m.ow_ends[own] if own >= 0 else 0)
+    share = (max(after, 0.0) + _TRUST * usual * _WIDTHS[b]) / (max(ends, 0.0) + _TRUST)
+    return max(share / _WIDTHS[b], usual)
+
+
+@part
+def rate_like(m: Any, row: int, b: int, own: int, sizes: float, usual: float) -> float:
+    """Orders of one of so many similar sizes that come a second after one of this size was executed."""
+    after = m.nu_like[row, b] - (m.ow_like[own, b] if own >= 0 else 0)
+    ends = m.nu_ends[row] - (m.ow_ends[own] if own >= 0 else 0)
+    share = (max(after, 0.0) + _TRUST * usual * _WIDTHS[b]) / (max(ends, 0.0) + _TRUST)
+    return max(share / _WIDTHS[b] / max(sizes - 1.0, 1.0), usual)
+
+
+@part
+def count_moved(m: Any, lots: int) -> None:
+    """An order of a size was moved to another price, as makers do: the size comes again likelier than is counted."""
+    r = row_of(lots)
+    m.nu_moved[r] += 1.0
+    m.nu_makers[r] = max(m.nu_moved[r] - 3.0, 1.0) ** 0.3
 
 
 @part
 def count_add(m: Any, slot: int, lots: int, d: int) -> None:
-    """Count an order that came at a price so long after a trade there."""
-    m.lv_adds[slot] += 1
-    if d < 0 or d > WINDOW_NS or m.lv_story[slot] != 0:
-        return
-    r = row_of(lots)
-    m.nu_adds[r, bin_of(d)] += 1.0
-    m.nu_adds[r, BINS] += 1.0
+    """Count an order that came to a price, so long after one there was executed."""
+    m.nu_adds[row_of(lots)] += 1.0
     m.nu_all += 1.0
+    own = own_place(m, slot, lots)
+    if own >= 0:
+        m.ow_adds[own] += 1
+    if 0 <= d <= WINDOW_NS:
+        m.nu_bins[bin_of(d)] += 1.0
 
 
 @part
-def count_end(m: Any, limit: Any, lots: int, count: int) -> None:
+def count_end(m: Any, slot: int, lots: int, now_ns: int) -> None:
     """Count an order that was executed in full."""
-    r = row_of(lots) + (SIZE_ROWS if count > 1 else 0)
-    m.nu_ends[r] += 1.0
-    if m.nu_ends[r] > 400.0:
-        m.nu_ends[r] *= 0.5
-        for b in range(BINS + 1):
-            m.nu_after[r, b] *= 0.5
-            m.nu_like[r, b] *= 0.5
+    m.nu_ends[row_of(lots)] += 1.0
+    m.nu_ends_all += 1.0
+    m.ow_ends[take_own(m, slot, lots, now_ns)] += 1
+    if m.nu_ends_all > _HALVE_AT:
+        m.nu_ends_all *= 0.5
+        m.nu_all *= 0.5
+        for b in range(BINS):
+            m.nu_bins[b] *= 0.5
+        for r in range(SIZE_ROWS):
+            m.nu_adds[r] *= 0.5
+            m.nu_ends[r] *= 0.5
+            m.nu_moved[r] *= 0.5
+            m.nu_makers[r] = max(m.nu_moved[r] - 3.0, 1.0) ** 0.3
+            for b in range(BINS):
+                m.nu_after[r, b] *= 0.5
+                m.nu_like[r, b] *= 0.5
 
 
 @part
-def uncount(m: Any, lots: int, bins: int) -> None:
-    """Take the links of a chain that was told out of the counts of chance."""
-    r = row_of(lots)
-    while bins > 0:
-        b = (bins & 7) - 1
-        bins >>= 3
-        k = r + SIZE_ROWS if bins > 0 else r
-        m.nu_ends[k] = max(m.nu_ends[k] - 1.0, 0.0)
-        for column in (b, BINS):
-            m.nu_after[k, column] = max(m.nu_after[k, column] - 1.0, 0.0)
-            m.nu_like[k, column] = max(m.nu_like[k, column] - 1.0, 0.0)
-            m.nu_adds[r, column] = max(m.nu_adds[r, column] - 1.0, 0.0)
+def count_after(m: Any, slot: int, lots: int, d: int) -> None:
+    """Count that an executed order was followed by one of its size."""
+    m.nu_after[row_of(lots), bin_of(d)] += 1.0
+    own = own_place(m, slot, lots)
+    if own >= 0:
+        m.ow_after[own, bin_of(d)] += 1
+
+
+@part
+def count_like(m: Any, slot: int, lots: int, d: int) -> None:
+    """Count that an executed order was followed by one of another, similar size."""
+    m.nu_like[row_of(lots), bin_of(d)] += 1.0
+    own = own_place(m, slot, lots)
+    if own >= 0:
+        m.ow_like[own, bin_of(d)] += 1
+
+
+@part
+def uncount(m: Any, slot: int, low: int, high: int) -> None:
+    """Take what sizes in a range added at a price out of the counts: they were told of."""
+    for n in range(slot * OWN, slot * OWN + OWN):
+        lots = m.ow_lots[n]
+        if lots < low or lots > high or lots == 0:
+            continue
+        r = row_of(lots)
+        m.nu_ends[r] = max(m.nu_ends[r] - m.ow_ends[n], 0.0)
+        m.nu_adds[r] = max(m.nu_adds[r] - m.ow_adds[n], 0.0)
+        for b in range(BINS):
+            m.nu_after[r, b] = max(m.nu_after[r, b] - m.ow_after[n, b], 0.0)
+            m.nu_like[r, b] = max(m.nu_like[r, b] - m.ow_like[n, b], 0.0)
+        m.ow_lots[n] = 0
 
 
 @part
@@ -188,23 +240,3 @@ def permuted(m: Any, lots: int) -> int:
     old = m.rv_left[at]
     m.rv_left[at] = lots
     return old
-
-
-@part
-def elsewhere(m: Any, limit: Any, slot: int, lots: int, now_ns: int, alike: int) -> int:
-    """Count the links of chains of about a size at other prices: a market maker's are everywhere."""
-    links = 0
-    for n in range(LEVELS):
-        if n == slot or m.lv_side[n] == 0 or m.lv_last_ns[n] == NONE or now_ns - m.lv_last_ns[n] > CHAIN_NS:
-            continue
-        if m.lv_story[n] != 0 or (m.lv_cool_ns[n] != NONE and now_ns < m.lv_cool_ns[n]):
-            continue
-        for c in range(n * CANDIDATES, n * CANDIDATES + CANDIDATES):
-            if (
-                m.cd_count[c] > 1
-                and m.cd_lots[c] != 0
-                and now_ns - m.cd_ns[c] <= CHAIN_NS
-                and abs(m.cd_lots[c] - lots) <= limit.similar * lots * alike
-            ):
-                links += m.cd_count[c] - 1
-    return links

@@ -38,7 +38,7 @@ def traded_here(m: Any, slot: int, was: int, lots: int, hidden: int) -> None:
         else:
             m.lv_was[slot], m.lv_seen[slot] = was, 0
         m.lv_message[slot], m.lv_is[slot] = m.message, was
-        m.lv_traded[slot], m.lv_unseen[slot] = 0, 0
+        m.lv_traded[slot], m.lv_unseen[slot], m.lv_eaten[slot] = 0, 0, 0
     if hidden != 0:
         m.lv_unseen[slot] += lots
     else:
@@ -50,6 +50,7 @@ def changed_here(m: Any, slot: int, was: int, now: int) -> None:
     """A level of the table changed in this message."""
     if m.lv_message[slot] != m.message:
         m.lv_message[slot], m.lv_was[slot], m.lv_traded[slot], m.lv_unseen[slot] = m.message, was, 0, 0
+        m.lv_eaten[slot] = 0
     m.lv_is[slot], m.lv_seen[slot] = now, 1
 
 

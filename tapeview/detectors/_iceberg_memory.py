@@ -28,11 +28,15 @@ EVIDENCE: Final = (
 LEVELS: Final = 512
 WAYS: Final = 4
 SETS: Final = LEVELS // WAYS
-CANDIDATES: Final = 12
+ENDS: Final = 12
+"""Executed orders of a price whose successor may come."""
+OWN: Final = 12
+"""Sizes of a price whose part in the counts of chance is known."""
+ORDERS: Final = 48
+"""Orders of a price that are followed one by one."""
+LINKS: Final = 64
 HELD: Final = 64
 """Stories that run at once."""
-SCORES: Final = 6
-"""Of a chain of tranches: three delays for equal sizes, the same for similar ones."""
 CHAIN_SETS: Final = 128
 NATIVES: Final = 512
 BINS: Final = 6
@@ -62,10 +66,12 @@ MEMORY: Final = np.dtype(
         *estimate.fields(means=2, sizes=1),
         # where in the stream; `told` and `untold` count match events that came with and without their change
         *_numbers("epoch", "now_ns", "message", "touched_n", "before_n", "inexact", "told", "untold", "keys",
-                  "stories_n", "top", "telling", "large_print", "prints", "fill_id", "random"),
+                  "stories_n", "top", "telling", "large_print", "prints", "fill_id", "random",
+                  "natives", "links_n", "gone_lots", "come_lots",
+                  "counted"),
         # prices that traded
         *_numbers(
-            "lv_tick", "lv_side", "lv_last_ns", "lv_exch_ns", "lv_volume", "lv_story", "lv_cool_ns", "lv_adds",
+            "lv_tick", "lv_side", "lv_last_ns", "lv_exch_ns", "lv_volume", "lv_story", "lv_cool_ns",
             "lv_since_ns", "lv_fill_ns", "lv_now", "lv_orders",
             # in this message
             "lv_message", "lv_was", "lv_is", "lv_traded", "lv_unseen", "lv_seen",
@@ -75,25 +81,33 @@ MEMORY: Final = np.dtype(
             "lv_episodes", "lv_refilled", "lv_episode_ns", "lv_replaced",
             # by the naive rules
             "lv_prior", "lv_prior_ns", "lv_first_ns", "lv_second_ns", "lv_shown", "lv_turnover",
-            "lv_refills", "lv_window_ns", "lv_dipped", "lv_linked", "lv_taken_ns", "lv_ring",
+            "lv_refills", "lv_window_ns", "lv_dipped", "lv_ring",
+            # orders executed there, and those that wait
+            "lv_end_ns", "lv_end_exch_ns", "lv_eaten", "lv_known", "lv_block", "lv_block_orders", "lv_sum",
             shape=(LEVELS,),
         ),
         *_numbers("lv_score", "lv_detect", shape=(LEVELS,), kind="f8"),
-        # tranches whose successor may come
-        *_numbers("cd_lots", "cd_count", "cd_alike", "cd_sum", "cd_bins", "cd_ns", "cd_exch_ns", "cd_volume",
-                  "cd_ahead", shape=(LEVELS * CANDIDATES,)),
-        *_numbers("cd_score", shape=(LEVELS * CANDIDATES, SCORES), kind="f8"),
+        # executed orders whose successor may come, with the chain each ends
+        *_numbers("en_lots", "en_ns", "en_exch_ns", "en_links", "en_alike", "en_sum", shape=(LEVELS * ENDS,)),
+        *_numbers("en_score", "en_like", shape=(LEVELS * ENDS,), kind="f8"),
+        # waiting orders of a price, oldest first, where only their number is told
+        *_numbers("or_left", "or_lots", "or_links", "or_alike", "or_sum", shape=(LEVELS * ORDERS,)),
+        *_numbers("or_score", "or_like", shape=(LEVELS * ORDERS,), kind="f8"),
+        # the order that came last, with the chain it goes on with
+        *_numbers("ad_lots", "ad_links", "ad_alike", "ad_sum"),
+        *_numbers("ad_score", "ad_like", kind="f8"),
         # orders that are tranches of a chain
-        *_numbers("ch_id", "ch_sum", "ch_lots", "ch_count", "ch_alike", "ch_bins", "ch_ns", shape=(CHAIN_SETS * WAYS,)),
-        *_numbers("ch_score", shape=(CHAIN_SETS * WAYS, SCORES), kind="f8"),
-        # how often sizes come anyway: by delay after a trade, and after an order of the same size was executed; the
-        # last column of a row is its sum
-        *_numbers("nu_density", "nu_passed", shape=(STEPS, 3), kind="f8"),
-        *_numbers("nu_seconds", shape=(BINS,), kind="f8"),
-        *_numbers("nu_all", kind="f8"),
-        *_numbers("nu_adds", shape=(SIZE_ROWS, BINS + 1), kind="f8"),
-        *_numbers("nu_ends", shape=(2 * SIZE_ROWS,), kind="f8"),
-        *_numbers("nu_after", "nu_like", shape=(2 * SIZE_ROWS, BINS + 1), kind="f8"),
+        *_numbers("ch_id", "ch_sum", "ch_lots", "ch_links", "ch_alike", "ch_ns", shape=(CHAIN_SETS * WAYS,)),
+        *_numbers("ch_score", "ch_like", shape=(CHAIN_SETS * WAYS,), kind="f8"),
+        *_numbers("lk_lots", "lk_slot", "lk_ns", shape=(LINKS,)),
+        # how often sizes come anyway, and what sizes of a price added to that
+        *_numbers("nu_density", "nu_missing", shape=(STEPS,), kind="f8"),
+        *_numbers("nu_all", "nu_ends_all", kind="f8"),
+        *_numbers("nu_bins", shape=(BINS,), kind="f8"),
+        *_numbers("nu_adds", "nu_ends", "nu_moved", "nu_makers", "nu_prior", shape=(SIZE_ROWS,), kind="f8"),
+        *_numbers("nu_after", "nu_like", shape=(SIZE_ROWS, BINS), kind="f8"),
+        *_numbers("ow_lots", "ow_ns", "ow_ends", "ow_adds", shape=(LEVELS * OWN,)),
+        *_numbers("ow_after", "ow_like", shape=(LEVELS * OWN, BINS)),
         # orders that were refilled, and what such orders executed in the end
         *_numbers("no_id", "no_refills", "no_hidden", "no_peak", "no_executed", "no_ns", shape=(NATIVES,)),
         *_numbers("km_ended", "km_cut", shape=(PEAKS, SIZE_ROWS)),
@@ -142,15 +156,18 @@ def clean_level(m: Any, slot: int) -> None:
     m.lv_side[slot] = 0
     m.lv_exch_ns[slot], m.lv_volume[slot], m.lv_story[slot], m.lv_cool_ns[slot] = NONE, 0, 0, NONE
     m.lv_ring[slot] = -1
-    m.lv_adds[slot], m.lv_now[slot], m.lv_orders[slot], m.lv_message[slot] = 0, 0, 0, 0
+    m.lv_now[slot], m.lv_orders[slot], m.lv_message[slot], m.lv_eaten[slot] = 0, -1, 0, 0
     m.lv_hits[slot], m.lv_hidden[slot], m.lv_hit_ns[slot] = 0, 0, NONE
     m.lv_episodes[slot], m.lv_refilled[slot], m.lv_episode_ns[slot], m.lv_replaced[slot] = 0, 0, NONE, 0
     m.lv_score[slot], m.lv_detect[slot] = 0.0, 0.0
     m.lv_prior[slot], m.lv_prior_ns[slot], m.lv_first_ns[slot], m.lv_second_ns[slot] = 0, NONE, NONE, NONE
     m.lv_shown[slot], m.lv_turnover[slot], m.lv_refills[slot], m.lv_window_ns[slot] = 0, 0, 0, NONE
-    m.lv_dipped[slot], m.lv_fill_ns[slot], m.lv_linked[slot], m.lv_taken_ns[slot] = 0, NONE, 0, NONE
-    for c in range(slot * CANDIDATES, slot * CANDIDATES + CANDIDATES):
-        m.cd_lots[c] = 0
+    m.lv_dipped[slot], m.lv_fill_ns[slot], m.lv_end_ns[slot], m.lv_end_exch_ns[slot] = 0, NONE, NONE, NONE
+    m.lv_known[slot], m.lv_block[slot], m.lv_block_orders[slot], m.lv_sum[slot] = 0, 0, 0, 0
+    for n in range(slot * ENDS, slot * ENDS + ENDS):
+        m.en_lots[n] = 0
+    for n in range(slot * OWN, slot * OWN + OWN):
+        m.ow_lots[n] = 0
 
 
 @part
@@ -184,7 +201,10 @@ def forget_levels(m: Any) -> None:
         m.no_id[n] = NONE
     for n in range(CHAIN_SETS * WAYS):
         m.ch_id[n] = NONE
-    m.touched_n = m.before_n = m.q_n = m.u_n = m.update_open = m.inexact = 0
+    for n in range(LINKS):
+        m.lk_lots[n] = 0
+    m.touched_n = m.before_n = m.q_n = m.u_n = m.update_open = m.inexact = m.natives = 0
+    m.gone_lots = m.come_lots = 0
     m.last_update_ns = NONE
 
 

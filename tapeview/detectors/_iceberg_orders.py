@@ -48,6 +48,7 @@ def take_native(m: Any, number: int, recv_ns: int) -> int:
             return n
         if m.no_id[oldest] != NONE and (m.no_id[n] == NONE or m.no_ns[n] < m.no_ns[oldest]):
             oldest = n
+    m.natives += 1 if m.no_id[oldest] == NONE else 0
     m.no_id[oldest], m.no_ns[oldest] = number, recv_ns
     m.no_refills[oldest], m.no_hidden[oldest], m.no_peak[oldest], m.no_executed[oldest] = 0, 0, 0, 0
     return oldest
@@ -166,6 +167,8 @@ def native_row(m: Any, board: Any, limit: Any, row: Any, number: int) -> None:
         if row.from_tick != NONE:
             left_price(m, board, limit, row, number)
         return
+    if m.natives == 0 and m.top == 0:
+        return
     if row.kind == FILL and (row.marks & NO_BOOK != 0 or row.lots < row.order_was):
         return
     if row.kind == CANCEL and row.lots < row.order_was:
@@ -175,6 +178,7 @@ def native_row(m: Any, board: Any, limit: Any, row: Any, number: int) -> None:
     if n >= 0:
         count_life(m, m.no_peak[n], row.executed, 1 if executed else 0)
         m.no_id[n] = NONE
+        m.natives -= 1
     for s in range(m.top):
         if m.st_owner[s] == number and m.st_state[s] == RUNNING and (m.st_method[s] == NATIVE or not executed):
             m.st_executed[s] = max(m.st_executed[s], row.executed)

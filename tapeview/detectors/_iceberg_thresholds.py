@@ -32,32 +32,59 @@ class IcebergThresholds(Thresholds, frozen=True, kw_only=True):
         ),
     ] = 1
     p1: Annotated[
-        float, bound(0.5, 0.99, "Share of tranches that are followed by another.", "M: simulated, section 13")
-    ] = 0.9
+        float,
+        bound(
+            0.5,
+            0.99,
+            "Share of tranches that are followed by another, as far as it can be seen.",
+            "B: simulated futures, seeds 0-11",
+        ),
+    ] = 0.7
     similar: Annotated[
         float,
-        bound(0.0, 0.5, "How far a tranche's size may lie from the mean of its chain.", "M: simulated, section 13"),
-    ] = 0.25
-    k_min: Annotated[int, bound(2, 20, "Tranches a chain must have.", "B: simulated futures, seeds 0-3")] = 3
+        bound(
+            0.0,
+            0.5,
+            "How far a tranche's size may lie from the mean of a long chain, half as far again from a first one.",
+            "B: simulated futures, seeds 0-11 and 1000-1011",
+        ),
+    ] = 0.2
+    k_min: Annotated[
+        int,
+        bound(
+            2,
+            20,
+            "Tranches a chain must have, one more where sizes vary.",
+            "B: simulated futures, seeds 0-11",
+        ),
+    ] = 3
+    min_ended: Annotated[
+        int,
+        bound(
+            0,
+            10_000,
+            "Orders executed in full before a chain is told: until then chance is not known.",
+            "B: simulated futures, seeds 0-11",
+        ),
+    ] = 300
     synthetic_score: Annotated[
         float,
         bound(
-            6.0,
+            3.0,
             24.0,
-            "Score at which a chain of tranches is told.",
-            "B: simulated futures, seeds 0-3, two false ones an hour",
+            "Score at which a chain of tranches of one size is told.",
+            "B: simulated futures, seeds 0-11 and 1000-1011",
         ),
-    ] = 11.0
+    ] = 6.2
     similar_score: Annotated[
         float,
-        bound(6.0, 40.0, "The same for tranches that are only similar in size.", "B: simulated futures, seeds 0-3"),
-    ] = 16.0
-    level_score: Annotated[
-        float,
         bound(
-            6.0, 40.0, "The same without order ids, where chance is harder to tell.", "B: simulated futures, seeds 0-3"
+            3.0,
+            40.0,
+            "The same for tranches that are only similar in size.",
+            "B: simulated futures, seeds 0-11 and 1000-1011",
         ),
-    ] = 30.0
+    ] = 7.4
     synthetic_off: Annotated[
         float, bound(0.0, 24.0, "Score from which a later chain counts for a running story.", "J")
     ] = 2.0
@@ -65,25 +92,18 @@ class IcebergThresholds(Thresholds, frozen=True, kw_only=True):
         int, bound(0, 100, "Ticks within which the other side must show less than half as much.", "J")
     ] = 4
     async_score: Annotated[
+        float, bound(2.0, 12.0, "Score at which episodes are told.", "B: simulated futures, seeds 0-11")
+    ] = 3.6
+    async_drift: Annotated[
         float,
-        bound(
-            4.0,
-            12.0,
-            "Score at which episodes are told.",
-            "B: simulated futures, seeds 0-3; 6.9 by the permutation null of one ES hour",
-        ),
-    ] = 9.0
-    async_off: Annotated[
-        float, bound(0.0, 12.0, "Score below which a replenishing price is over.", "M: section 3.4")
-    ] = 1.5
+        bound(0.0, 1.0, "Taken off the score with each episode.", "B: simulated futures, seeds 0-11"),
+    ] = 0.16
+    async_off: Annotated[float, bound(0.0, 12.0, "Score below which a replenishing price is over.", "J")] = 1.0
     min_episodes: Annotated[int, bound(1, 100, "Episodes of a price before it is told.", "M: section 3.4")] = 4
-    min_known: Annotated[int, bound(1, 10_000, "Episodes of any price known before one is judged.", "J")] = 30
+    min_known: Annotated[int, bound(1, 10_000, "Episodes of any price known before one is judged.", "J")] = 100
     half_life: Annotated[
         float, bound(10.0, 10_000.0, "Episodes after which half of what is usual is forgotten.", "M: section 3.4")
     ] = 100.0
-    clip: Annotated[
-        float, bound(0.0, 10.0, "Most that the size of one replenishment adds or takes.", "M: section 3.4")
-    ] = 1.5
     same_orders: Annotated[
         float, bound(0.0, 5.0, "Added where a level came back with no more orders than before.", "J")
     ] = 0.7
@@ -107,6 +127,9 @@ class IcebergThresholds(Thresholds, frozen=True, kw_only=True):
     dup_s: Annotated[
         int, bound(0, 3600, "Time during which a price that was cleared is not told again, in s.", "J")
     ] = 120
+    chain_dup_s: Annotated[
+        int, bound(0, 3600, "The same where tranches were told.", "B: simulated futures, seeds 0-11")
+    ] = 180
     gone_ms: Annotated[
         int, bound(100, 60_000, "Time without a refill after which a level traded through was eaten, in ms.", "J")
     ] = 1000

@@ -29,14 +29,8 @@ from feeds.events import (
 from tapeview.detectors._declare import Detector, Found
 from tapeview.detectors._estimate import size_add, size_quantile
 from tapeview.detectors._iceberg_cases import CASES
-from tapeview.detectors._iceberg_chain import (
-    level_grown,
-    order_added,
-    order_moved,
-    refill_was_due,
-    tranche_taken,
-)
-from tapeview.detectors._iceberg_chance import WINDOW_NS, count_add, expose, fill_likelihoods
+from tapeview.detectors._iceberg_chain import order_added, order_moved, tranche_taken
+from tapeview.detectors._iceberg_chance import count_moved, fill_likelihoods, fill_prior
 from tapeview.detectors._iceberg_episodes import depth_end, depth_row, judge_due, level_for, queue_print
 from tapeview.detectors._iceberg_identity import (
     changed_elsewhere,
@@ -62,6 +56,7 @@ from tapeview.detectors._iceberg_memory import (
     RUNNING,
     SECOND_NS,
     STALE,
+    SYNTHETIC,
     TELL_CONFIRM,
     UPDATES,
     end_story,
@@ -71,11 +66,14 @@ from tapeview.detectors._iceberg_memory import (
     tell_one,
 )
 from tapeview.detectors._iceberg_orders import native_row, native_slot
+from tapeview.detectors._iceberg_queue import forget_queue, queue_changed
 from tapeview.detectors._iceberg_thresholds import IcebergThresholds
 from tapeview.engine._jit import kernel, part
 from tapeview.engine.frame import IS_BOOK, IS_END, IS_EVENT, IS_TRADE
 
 _A, _B, _C = range(3)
+REACH = 2
+"""Ticks behind the best price within which the orders of a level are followed before it trades."""
 
 
 # -- rows -----------------------------------------------------------------------------------------
@@ -95,17 +93,16 @@ def traded_through(m: Any, row: Any) -> None:
 
 
 @part
-def since_trade(m: Any, slot: int, recv_ns: int, exch_ns: int) -> int:
-    """Time since the last trade at a price, by the venue's clock where it is known."""
-    if exch_ns != NONE and m.lv_exch_ns[slot] != NONE:
-        return exch_ns - m.lv_exch_ns[slot]
-    return recv_ns - m.lv_last_ns[slot]
-
-
-@part
 def traded_in(m: Any, slot: int) -> bool:
     """Say whether a price traded in this message."""
     return m.lv_message[slot] == m.message and m.lv_traded[slot] > 0
+
+
+@part
+def near_touch(row: Any) -> bool:
+    """Say whether a level lies where icebergs rest: at its side's best price or a few ticks behind."""
+    best = row.bid if row.side > 0 else row.ask
+    return best != NONE and (best - row.tick) * row.side <= REACH
 
 
 @part
@@ -140,14 +137,9 @@ def take_print(m: Any, board: Any, limit: Any, row: Any, exch_ns: int, tier: int
         traded_through(m, row)
     if hidden != 0:
         return
-    if m.lv_last_ns[slot] != NONE and s < 0 and tier != _C:
-        expose(m, since_trade(m, slot, row.recv_ns, exch_ns))
     m.lv_last_ns[slot], m.lv_exch_ns[slot] = row.recv_ns, exch_ns
     m.lv_volume[slot] += row.lots
-    if tier == _B:
-        if m.lv_linked[slot] != 0:
-            refill_was_due(m, slot)
-    elif tier == _C:
+    if tier == _C:
         queue_print(m, row, slot, exch_ns)
         if limit.rule != 0:
             m.lv_was[slot], m.lv_seen[slot] = row.was, 0
@@ -176,32 +168,31 @@ def take_change(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int
         naive_level(m, board, limit, row, slot, row.was, row.now)
         return
     if kind == BOOK:
-        orders = m.lv_orders[slot]
-        m.lv_orders[slot] = number
-        grown = row.now - row.was
-        if tier == _B and grown > 0 and m.lv_last_ns[slot] != NONE and not traded_in(m, slot):
-            if number > 0 and orders > 0 and number != orders + 1:
-                return
-            d = since_trade(m, slot, row.recv_ns, exch_ns)
-            if 0 <= d <= WINDOW_NS:
-                level_grown(m, board, limit, row, slot, grown, d)
-            count_add(m, slot, grown, d)
+        if (
+            tier == _B
+            and (number > 0 or (row.now == 0 and m.counted != 0))
+            and (m.lv_message[slot] != m.message or m.lv_unseen[slot] == 0)
+        ):
+            traded = m.lv_traded[slot] - m.lv_eaten[slot] if m.lv_message[slot] == m.message else 0
+            m.lv_eaten[slot] += traded
+            queue_changed(m, board, limit, row, slot, number, traded, exch_ns)
+        elif tier == _B:
+            forget_queue(m, slot, row.now, number if number > 0 else -1)
         return
     if kind == ADD:
-        if m.lv_last_ns[slot] != NONE:
-            if m.lv_taken_ns[slot] != NONE and row.recv_ns - m.lv_taken_ns[slot] <= WINDOW_NS:
-                order_added(m, board, limit, row, slot, number, row.lots, exch_ns)
-            count_add(m, slot, row.lots, since_trade(m, slot, row.recv_ns, exch_ns))
+        order_added(m, board, limit, row, slot, number, row.lots, exch_ns)
         return
     if kind == MODIFY:
         if row.from_tick != NONE or row.lots > row.order_was:
             order_moved(m, number)
+        if row.from_tick != NONE:
+            count_moved(m, row.lots)
         native_row(m, board, limit, row, number)
         return
     gone = row.lots >= row.order_was and row.order_was > 0
     executed = (kind == FILL and row.marks & NO_BOOK == 0) or (kind == CANCEL and m.fill_id == number)
     if gone and executed and native_slot(m, number) < 0:
-        tranche_taken(m, limit, slot, number, row.executed, row.recv_ns, exch_ns)
+        tranche_taken(m, slot, number, row.executed, row.recv_ns, exch_ns)
     if s >= 0 and kind == FILL and m.st_owner[s] == number and m.st_method[s] == NATIVE:
         m.st_executed[s] = row.executed
     native_row(m, board, limit, row, number)
@@ -232,14 +223,21 @@ def take_row(m: Any, board: Any, limit: Any, row: Any, ref: int, aux: int, exch_
         take_depth(m, board, limit, row, aux)
         return
     kind = row.kind
+    if kind == BOOK and aux > 0:
+        m.counted = 1
     slot = find_level(m, row.side, row.tick)
     if slot < 0:
         if kind != FILL:
             if row.marks & LAST == 0:
                 changed_elsewhere(m, row.side, row.tick, row.was)
             if kind == MODIFY and row.from_tick != NONE:
+                count_moved(m, row.lots)
                 order_moved(m, ref)
                 native_row(m, board, limit, row, ref)
+            if kind == BOOK and aux > 0 and near_touch(row):
+                slot = take_level(m, row.side, row.tick, row.recv_ns)
+                if slot >= 0:
+                    forget_queue(m, slot, row.now, aux)
             return
         slot = take_level(m, row.side, row.tick, row.recv_ns)
         if slot < 0:
@@ -272,7 +270,7 @@ def check_stories(m: Any, board: Any, limit: Any, row: Any) -> None:
             if idle_ns >= longest_s * SECOND_NS or (method == ASYNC and m.lv_score[m.st_slot[s]] < limit.async_off):
                 reason = STALE
         if reason != 0:
-            cool_s = 0 if method == NAIVE else limit.dup_s
+            cool_s = 0 if method == NAIVE else (limit.chain_dup_s if method == SYNTHETIC else limit.dup_s)
             end_story(m, board, s, reason, row.seq, cool_s * SECOND_NS)
 
 
@@ -292,6 +290,24 @@ def new_epoch(m: Any, board: Any, row: Any) -> None:
     forget_levels(m)
 
 
+@part
+def nothing_to_see(m: Any, row: Any, kind: int, marks: int, tier: int) -> bool:
+    """Say whether a row alone in its message matters to nothing, for no price traded in it.
+
+    That is an order at a price not watched; a cancel while no order is known to be refilled and no story runs; a level
+    while no story runs, at a feed that does not tell its number of orders.
+    """
+    if kind not in (ADD, CANCEL, BOOK) or marks & LAST == 0 or row.epoch != m.epoch:
+        return False
+    if m.touched_n + m.before_n + m.telling != 0:
+        return False
+    if kind == ADD:
+        return find_level(m, row.side, row.tick) < 0
+    if kind == CANCEL:
+        return m.natives == 0 and m.fill_id == NONE and (m.top == 0 or find_level(m, row.side, row.tick) < 0)
+    return m.top == 0 and tier == _B and m.counted == 0
+
+
 @kernel
 def watch(
     events: Any, frame: Any, rows: Any, context: Any, board: Any, limits: Any, memory: Any, out: Any
@@ -305,6 +321,13 @@ def watch(
         i = rows[at]
         row = frame[i]
         kind, marks = row.kind, row.marks
+        if (
+            tier != _C
+            and limit.rule == 0
+            and nothing_to_see(m, row, kind, marks, tier)
+            and (kind != BOOK or events[i].aux == 0)
+        ):
+            continue
         m.now_ns = row.recv_ns
         if row.epoch != m.epoch:
             new_epoch(m, shared, row)
@@ -332,6 +355,7 @@ def watch(
                 m.message += 1
                 m.before_n = 0
                 m.inexact = 0
+                m.gone_lots = m.come_lots = 0
                 m.fill_id = NONE
         if m.u_n > 0 and m.u_due_ns[m.u_at] <= row.recv_ns:
             judge_due(m, shared, limit, row)
@@ -348,8 +372,10 @@ def prepare(limits: NDArray[Any], memory: NDArray[Any]) -> None:
     for name in ("no_id", "ch_id", "st_owner", "fill_id", "last_update_ns", "lv_exch_ns", "lv_last_ns", "lv_cool_ns"):
         memory[name] = NONE
     memory["message"] = 1
+    memory["nu_makers"] = 1.0
     memory["random"] = limits["null_seed"]
-    fill_likelihoods(float(limits["p1"][0]), memory["nu_density"][0], memory["nu_passed"][0])
+    fill_likelihoods(float(limits["p1"][0]), memory["nu_density"][0], memory["nu_missing"][0])
+    fill_prior(memory["nu_prior"][0])
 
 
 # -- words ----------------------------------------------------------------------------------------
@@ -391,10 +417,11 @@ DETECTOR = Detector(
     rule=(
         "Native: an order executes or shows more than was left of it (order ids). Atomic: in one match event more "
         "traded at a price than its level lost, `events` times within `window_s`, or once as much as a large print. "
-        "Synthetic: `k_min` tranches of equal or similar size follow each other sooner than chance has it. Async, "
-        "where prints and depth come apart: at least half of what trades comes back, time after time; that is told as "
-        "replenishing, for many small orders look the same. Over when eaten, pulled, or without a trade for long; a "
-        "native one is followed by its id until it is gone."
+        "Synthetic: `k_min` tranches of equal or similar size follow each other sooner than chance has it; needs order "
+        "ids, or the number of orders with each level. Async, where prints and depth come apart: more of what trades "
+        "comes back than is usual in this market, time after time; that is told as replenishing, for many small orders "
+        "look the same. Over when eaten, pulled, or without a trade for long; a native one is followed by its id until "
+        "it is gone."
     ),
     thresholds=IcebergThresholds,
     memory=MEMORY,

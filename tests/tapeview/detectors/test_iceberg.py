@@ -13,8 +13,10 @@ from feeds import script
 from feeds.events import NONE
 from feeds.instruments import Instrument
 from tapeview.alert import Alert
-from tapeview.detectors import _iceberg_chance as chain
+from tapeview.detectors import _iceberg_chance as chance
+from tapeview.detectors import _iceberg_episodes as episodes
 from tapeview.detectors import _iceberg_orders as orders
+from tapeview.detectors import _iceberg_queue as queue
 from tapeview.detectors._declare import B_ICEBERG, record
 from tapeview.detectors._iceberg_memory import MEMORY
 from tapeview.detectors.iceberg import DETECTOR, IcebergThresholds, prepare
@@ -92,24 +94,123 @@ def test_nothing_is_said_of_what_is_left_before_enough_icebergs_of_that_peak_are
 
 
 @pytest.mark.parametrize("delay_s", [0.0004, 0.003, 0.02, 0.05, 0.21, 0.7, 2.4])
-@pytest.mark.parametrize(("k", "mean_s"), [(0, 0.05), (1, 0.15), (2, 0.5)])
-def test_a_successor_adds_the_logarithm_of_how_much_likelier_it_is_than_by_chance(
-    delay_s: float, k: int, mean_s: float
-) -> None:
-    m, rate = memory(), 0.1
-    decay = math.exp(-delay_s / mean_s)
-    expected = math.log((0.9 * decay / mean_s + rate) / rate) - 0.9 * (1 - decay)
+@pytest.mark.parametrize("rate", [0.001, 0.1, 5.0])
+def test_a_successor_adds_the_logarithm_of_how_much_likelier_it_is_than_by_chance(delay_s: float, rate: float) -> None:
+    m, share = memory(), IcebergThresholds().p1
+    means = (0.05, 0.15, 0.5)
+    dense = sum(share * math.exp(-delay_s / mean) / mean for mean in means) / 3
+    absent = sum(1 - share * (1 - math.exp(-delay_s / mean)) for mean in means) / 3
     # A step of the table is 6 % wide, or a quarter of a millisecond: the density moves by that over the mean delay.
-    slack = (max(0.0625 * delay_s, 0.000_25) / mean_s) * 1.9
-    assert chain.gain(m, chain.step_of(int(delay_s * 1e9)), k, rate) == pytest.approx(expected, abs=slack)
+    slack = max(0.0625 * delay_s, 0.000_25) / 0.05
+    assert chance.gain(m, int(delay_s * 1e9), rate) == pytest.approx(math.log(dense / rate + absent), abs=slack)
 
 
-def test_exposure_is_counted_by_bin_of_delay() -> None:
+def test_what_a_price_added_to_the_counts_itself_is_no_chance_there() -> None:
     m = memory()
-    chain.expose(m, 150_000_000)
-    assert list(m.nu_seconds) == pytest.approx([0.01, 0.02, 0.07, 0.05, 0.0, 0.0])
-    chain.expose(m, 10**12)
-    assert sum(m.nu_seconds) == pytest.approx(0.15 + 2.5)
+    for slot, lots in ((0, 17), (4, 17), (0, 17), (0, 17)):
+        chance.count_end(m, slot, lots, 10**9)
+        chance.count_after(m, slot, lots, 20_000_000)
+    row, b = chance.row_of(17), chance.bin_of(20_000_000)
+    assert (m.nu_ends[row], m.nu_after[row, b]) == (4.0, 4.0)
+    # Elsewhere all four count, at the first price only that of the other one.
+    elsewhere = (4 + 10 * 0.001 * 0.02) / (4 + 10) / 0.02
+    here = (1 + 10 * 0.001 * 0.02) / (1 + 10) / 0.02
+    assert chance.rate_after(m, row, b, -1, 0.001) == pytest.approx(elsewhere)
+    assert chance.rate_after(m, row, b, chance.own_place(m, 0, 17), 0.001) == pytest.approx(here)
+    chance.uncount(m, 0, 13, 21)
+    assert (m.nu_ends[row], m.nu_after[row, b]) == (1.0, 1.0)
+
+
+# -- the orders of a price ------------------------------------------------------------------------
+
+
+class Level:
+    """A price whose orders are all known, beside what the detector makes of their number and sum."""
+
+    def __init__(self) -> None:
+        self.m = memory()
+        self.orders = [7, 3, 12]
+        self.ns = 10**9
+        queue.forget_queue(self.m, 0, 22, 3)
+
+    def add(self, lots: int) -> None:
+        self.m.ad_lots, self.m.ad_score, self.m.ad_links = lots, 0.0, 1
+        self.m.ad_like, self.m.ad_alike, self.m.ad_sum = 0.0, 1, lots
+        queue.push_order(self.m, 0, lots, 1)
+        self.orders.append(lots)
+        self.m.lv_sum[0], self.m.lv_orders[0] = sum(self.orders), len(self.orders)
+
+    def take(self, lots: int) -> list[int]:
+        was, left, done = sum(self.orders), min(lots, sum(self.orders)), []
+        while left:
+            part = min(left, self.orders[0])
+            self.orders[0] -= part
+            left -= part
+            if not self.orders[0]:
+                self.orders.pop(0)
+                done.append(part)
+        self.ns += 10**9
+        queue.consume(self.m, 0, was, sum(self.orders), len(self.orders), lots, self.ns, NONE)
+        return done
+
+    def leave(self, place: int) -> None:
+        lots = self.orders.pop(place)
+        queue.order_gone(self.m, 0, lots)
+        queue.settle(self.m, 0, sum(self.orders), len(self.orders))
+
+    def ended(self) -> list[int]:
+        return [self.m.en_lots[n] for n in range(12) if self.m.en_lots[n] and self.m.en_ns[n] == self.ns]
+
+    def known(self) -> list[int]:
+        return [self.m.or_left[n] for n in range(self.m.lv_known[0])]
+
+
+def test_the_orders_of_a_price_are_told_by_their_number() -> None:
+    level = Level()
+    for lots in (5, 17, 2):
+        level.add(lots)
+    level.take(22)
+    assert level.known() == [5, 17, 2]
+    level.take(9)
+    assert (level.ended(), level.known()) == ([5], [13, 2])
+    level.leave(1)
+    level.take(13)
+    assert (level.ended(), level.known()) == ([17], [])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_orders_of_different_sizes_are_followed_without_error(seed: int) -> None:
+    draw = random.Random(seed)
+    level, sizes = Level(), iter(draw.sample(range(20, 2000), 200))
+    level.take(22)
+    for _ in range(120):
+        what = draw.random()
+        if what < 0.5 or len(level.orders) < 2:
+            level.add(next(sizes))
+        elif what < 0.75:
+            level.leave(draw.randrange(1, len(level.orders)))
+        else:
+            level.take(draw.randrange(1, sum(level.orders)))
+        assert level.known() == level.orders
+        assert level.m.lv_block[0] == 0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_orders_of_equal_sizes_never_make_the_sum_or_the_number_wrong(seed: int) -> None:
+    draw = random.Random(seed)
+    level = Level()
+    for _ in range(300):
+        what = draw.random()
+        if what < 0.5 or len(level.orders) < 2:
+            level.add(draw.choice((1, 1, 2, 5)))
+        elif what < 0.8:
+            level.leave(draw.randrange(len(level.orders)))
+        else:
+            level.take(draw.randrange(1, 1 + sum(level.orders) // 2))
+        known = level.known()
+        assert sum(known) + level.m.lv_block[0] == sum(level.orders)
+        assert len(known) + level.m.lv_block_orders[0] == len(level.orders)
+        assert all(left > 0 for left in known)
 
 
 # -- small tapes ----------------------------------------------------------------------------------
@@ -137,22 +238,22 @@ def test_twenty_small_makers_are_no_iceberg_where_orders_are_seen() -> None:
         first = 100 + n * 20
         text += f"~{400 + 7 * n} +101:{10 if n == 0 else 2}&f{3 if n == 0 else first - 20}:{10 if n == 0 else 2} "
         text += " ".join(f"~{11 + 3 * k} o{first + k}a101:2" for k in range(20)) + " "
-    assert alerts(text, "A") == []
+    assert alerts(text, "A", min_ended=0) == []
 
 
 def hits(before: str, after: str) -> str:
     """Prints at 100 that nobody refills, then prints at 101 that come back, the print before or after its depth."""
     text = DEPTH
-    for n in range(45):
+    for n in range(120):
         text += f"~60 -100:9 ~40 b100:{9000 - 9 * n - 9} "
-        if n >= 34:
+        if n >= 106:
             text += f"~60 {before} ~40 b98:{n} {after} ~60 "
     return text + "~500 b98:4"
 
 
 def test_a_print_before_its_depth_and_one_after_it_tell_the_same() -> None:
-    rows = script.events(hits("+101:9", ""))
-    late = script.events(hits("", "+101:9"))
+    rows = script.events(hits("+101:40", ""))
+    late = script.events(hits("", "+101:40"))
     # The print keeps the venue's time that it has where it comes first.
     trades = (late["kind"] == 6) & (late["tick"] == 101)
     late["exch_ns"][trades] -= 40_000_000
@@ -207,7 +308,7 @@ def test_naive_rules_tell_what_the_detector_does_not() -> None:
 
 
 def test_a_permuted_run_repeats_itself_and_depends_on_its_seed() -> None:
-    text = hits("+101:9", "")
+    text = hits("+101:40", "")
     engine, watch = watch_of("C", null_seed=7)
     again_engine, again = watch_of("C", null_seed=7)
     other_engine, other = watch_of("C", null_seed=8)
@@ -215,6 +316,18 @@ def test_a_permuted_run_repeats_itself_and_depends_on_its_seed() -> None:
         w.apply(e.apply(script.events(text)), e)
     assert watch.digest() == again.digest()
     assert watch.digest() != other.digest()
+
+
+def test_a_kind_of_episode_says_what_share_traded_what_came_back_and_whether_the_level_stands() -> None:
+    assert len(episodes.WEIGHTS) == 4 * 6 * 2
+    assert episodes.kind_of(40, 40, 40) == (3 * 6 + 3) * 2 + 1
+    assert episodes.kind_of(40, 40, 0) == (3 * 6 + 1) * 2
+    assert episodes.kind_of(2, 40, 38) == (0 * 6 + 1) * 2 + 1
+    assert episodes.kind_of(10, 40, 80) == (1 * 6 + 5) * 2 + 1
+    assert episodes.kind_of(30, 40, 0) == (2 * 6 + 1) * 2
+    # A level that was taken whole and stands is likelier an iceberg's, one that is gone is likelier none.
+    assert episodes.WEIGHTS[episodes.kind_of(40, 40, 40)] > 0.5
+    assert episodes.WEIGHTS[episodes.kind_of(40, 40, 0)] < -0.5
 
 
 def test_fresh_memory_knows_no_order() -> None:
