@@ -25,7 +25,7 @@ STEPS: Final = (0.6, 0.8, 1.0, 1.25)
 _COUNTS: Final = (-1, 0, 1, 2)
 """What is added to the default of one that counts."""
 KNOBS: Final[dict[tuple[str, str], dict[str, tuple[str, ...]]]] = {
-    ("iceberg", "synthetic"): {"A": ("synthetic_score", "similar_score"), "B": ("level_score",)},
+    ("iceberg", "synthetic"): {"A": ("synthetic_score", "similar_score"), "B": ("synthetic_score", "similar_score")},
     ("iceberg", "async"): {"C": ("async_score",)},
 }
 """Thresholds that say how easily a method fires, by tier, where they are not the detector's own knob; a method here is

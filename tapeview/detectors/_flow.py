@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from feeds.events import FLOW_PRINTS, NONE, S_LIVE, TRADE
-from tapeview.engine._jit import part
+from tapeview.engine._jit import inlined, part
 
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
@@ -43,7 +43,7 @@ def curve_fields() -> tuple[tuple[Any, ...], ...]:
 # -- the touch ------------------------------------------------------------------------------------
 
 
-@part
+@inlined
 def order_flow(
     bid_was: int, bid_lots_was: int, ask_was: int, ask_lots_was: int, bid: int, bid_lots: int, ask: int, ask_lots: int
 ) -> int:  # fmt: skip
@@ -64,7 +64,7 @@ def order_flow(
     return flow
 
 
-@part
+@inlined
 def settle(m: Any) -> None:
     """Count the change of the touch that has ended."""
     m.n_open = 0
@@ -79,7 +79,7 @@ def settle(m: Any) -> None:
     m.q_known = 0 if NONE in (m.n_bid, m.n_ask) else 1
 
 
-@part
+@inlined
 def hear(m: Any, row: Any) -> None:
     """Take in what a row says of the touch, a print and the book's validity.
 

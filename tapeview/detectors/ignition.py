@@ -13,13 +13,12 @@ import numpy as np
 
 from feeds.events import CLOCK, F_NEWS, FACT, NONE, S_LIVE
 from tapeview.alert import CLEARED, CONFIRMED
-from tapeview.detectors import _estimate, _flow
-from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
+from tapeview.detectors import _estimate, _flow, _ignition_range
+from tapeview.detectors._declare import Detector, Thresholds, bound
 from tapeview.detectors._estimate import mean_add, root_mean, slide_add
 from tapeview.detectors._flow import (
     SECOND_NS,
     count_volume,
-    fit,
     follow_median,
     forget,
     hear,
@@ -27,7 +26,8 @@ from tapeview.detectors._flow import (
     relative_volume,
     settle,
 )
-from tapeview.detectors._walk import LADDER, walk
+from tapeview.detectors._ignition_cases import CASES, words
+from tapeview.detectors._ignition_range import count_bar, find_ranges
 from tapeview.engine._jit import kernel, part
 from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TOUCH, IS_TRADE
 
@@ -72,12 +72,8 @@ _WINDOWS: Final = 5
 _FLOW_CELLS: Final = 100
 _MINUTE_CELLS: Final = 600
 _SHARE_CELLS: Final = 200
-BARS: Final = 128
-_SIGMA_BARS: Final = 120
-_ATR_BARS: Final = 14
 _FLOW_HALF_LIFE: Final = 1800.0
 _VOLUME_HALF_LIFE: Final = 60.0
-_WALK: Final = 1.5957691216057308
 IDLE, OUTSIDE, ACTIVE = range(3)
 IGNITION, NEWS = range(2)
 NO_REASON, FAILED, REVERSED, DONE, LOST = range(5)
@@ -87,13 +83,9 @@ MEMORY: Final = np.dtype(
         *_flow.fields(),
         *_flow.curve_fields(),
         *_estimate.fields(windows=_WINDOWS, means=1),
-        ("b_high", "i8", (BARS,)), ("b_low", "i8", (BARS,)), ("b_close", "i8", (BARS,)),
-        *((name, "i8") for name in (
-            "second", "spread16", "bar", "bars", "high", "low", "close", "fresh_from", "news_ns", "big", "big_ns",
-            "keys",
-        )),
-        ("sigma", "f8"), ("atr", "f8"), ("z", "f8"), ("rvol", "f8"), ("share", "f8"),
-        ("g_bars", "i8", (2,)), ("g_high", "i8", (2,)), ("g_low", "i8", (2,)), ("g_tight", "f8", (2,)),
+        *_ignition_range.fields(),
+        *((name, "i8") for name in ("second", "spread16", "news_ns", "big", "big_ns", "keys")),
+        ("z", "f8"), ("rvol", "f8"), ("share", "f8"),
         *((name, "i8", (2,)) for name in (
             "k_phase", "k_out_ns", "k_armed", "k_edge", "k_width", "k_bars", "k_best", "k_told_ns", "k_told", "k_key",
             "k_grade", "k_news",
@@ -101,81 +93,6 @@ MEMORY: Final = np.dtype(
         ("k_tight", "f8", (2,)), ("k_z", "f8", (2,)),
     ]
 )  # fmt: skip
-
-
-# -- bars and ranges ------------------------------------------------------------------------------
-
-
-@part
-def close_bars(m: Any, bar: int) -> None:
-    """End the bar that runs; bars without a price repeat the close, and too many of them start anew."""
-    quiet = bar - m.bar - 1
-    if m.bar == 0 or quiet > 5:
-        m.bars = 0
-        m.fresh_from = 0
-    else:
-        for n in range(1 + quiet):
-            at = m.bars % BARS
-            m.b_high[at] = m.high if n == 0 else m.close
-            m.b_low[at] = m.low if n == 0 else m.close
-            m.b_close[at] = m.close
-            m.bars += 1
-    m.bar = bar
-
-
-@part
-def measure_bars(m: Any) -> None:
-    """Standard deviation of a bar's change, and the mean true range, in half ticks."""
-    n = min(m.bars, _SIGMA_BARS)
-    total = 0.0
-    for back in range(1, n):
-        change = m.b_close[(m.bars - back) % BARS] - m.b_close[(m.bars - back - 1) % BARS]
-        total += change * change
-    m.sigma = math.sqrt(total / (n - 1)) if n > 1 else 0.0
-    n = min(m.bars - 1, _ATR_BARS)
-    reach = 0
-    for back in range(1, n + 1):
-        at = (m.bars - back) % BARS
-        before = m.b_close[(m.bars - back - 1) % BARS]
-        reach += max(m.b_high[at], before) - min(m.b_low[at], before)
-    m.atr = reach / n if n > 0 else 0.0
-
-
-@part
-def touched(m: Any, bars: int, level: float, side: int) -> int:
-    """How many bars reach a level, given times side; one where the first and the last are not 3 bars apart."""
-    count, first, last = 0, 0, 0
-    for back in range(1, bars + 1):
-        at = (m.bars - back) % BARS
-        reach = m.b_high[at] if side > 0 else -m.b_low[at]
-        if reach >= level:
-            count += 1
-            first = back
-            last = back if last == 0 else last
-    return count if first - last >= 3 else min(count, 1)
-
-
-@part
-def find_range(m: Any, r: int, bars: int, limit: Any) -> None:
-    """Look whether the last bars are a range: tight, wide enough to matter, and reached at both edges."""
-    m.g_bars[r] = 0
-    if m.bars < bars or (m.fresh_from > 0 and m.bars - m.fresh_from < limit.new_bars):
-        return
-    high = m.b_high[(m.bars - 1) % BARS]
-    low = m.b_low[(m.bars - 1) % BARS]
-    for back in range(2, bars + 1):
-        high = max(high, m.b_high[(m.bars - back) % BARS])
-        low = min(low, m.b_low[(m.bars - back) % BARS])
-    width = high - low
-    walk = _WALK * m.sigma * math.sqrt(float(bars))
-    tight = width / walk if walk > 0.0 else 99.0
-    if limit.naive == 0:
-        if width < 2 * limit.min_ticks or tight > limit.compress:
-            return
-        near = max(2.0, 0.1 * width)
-        if touched(m, bars, high - near, 1) < limit.touches or touched(m, bars, -(low + near), -1) < limit.touches:
-            return
-    m.g_bars[r], m.g_high[r], m.g_low[r], m.g_tight[r] = bars, high, low, tight
 
 
 # -- breaks ---------------------------------------------------------------------------------------
@@ -331,31 +248,6 @@ def measure(m: Any, now_ns: int, limit: Any) -> None:
         m.spread16 = follow_median(m.spread16, m.q_ask - m.q_bid)
 
 
-@part
-def count_bar(m: Any, mid: int, now_ns: int, limit: Any) -> int:
-    """Take a mid price into its bar; give whether the bar before has just closed."""
-    bar = (now_ns - 1) // (limit.bar_s * SECOND_NS)
-    closed = 0
-    if bar != m.bar:
-        close_bars(m, bar)
-        closed = 1
-        m.high = m.low = mid
-        if m.bars > 1:
-            measure_bars(m)
-    m.high = max(m.high, mid)
-    m.low = min(m.low, mid)
-    m.close = mid
-    return closed
-
-
-@part
-def find_ranges(m: Any, limit: Any) -> None:
-    """Once a bar, unless a break is on: see what ranges there are."""
-    find_range(m, 0, limit.bars, limit)
-    if limit.naive == 0:
-        find_range(m, 1, 3 * limit.bars, limit)
-
-
 @kernel
 def watch(
     events: Any, frame: Any, rows: Any, context: Any, board: Any, limits: Any, memory: Any, out: Any
@@ -419,44 +311,6 @@ def watch(
     return n
 
 
-def words(found: Found) -> str:
-    """Say what broke, on what, and where a trailing stop would stand."""
-    e = found.evidence
-    arrow = "▲" if found.side > 0 else "▼"
-    edge = found.price(found.tick)
-    if found.phase == "cleared":
-        far, after = f"{e['beyond']:.0f}t beyond", f"after {e['seconds']:.0f}s"
-        if found.reason == "reversed":
-            return fit(
-                f"IGNITION-REVERSAL {arrow} (after the fact) · {far} {edge}, given back {after}",
-                f"IGNITION-REVERSAL {arrow} (after the fact) · {far} {edge}",
-            )
-        if found.reason == "failed":
-            return f"FAILED BREAK {arrow} · back inside {edge} {after} · {far} at most"
-        return f"IGNITION {arrow} {found.reason} · {far} {edge} at most {after}"
-    name = "NEWS BREAK" if found.method == "news" else "IGNITION"
-    star = "" if e["rvol_days"] else "*"
-    share = e["share"]
-    whose = "buys" if found.side > 0 else "sells"
-    long = f"{e['minutes']:.0f}m" if e["minutes"] >= 1 else f"{60 * e['minutes']:.0f}s"
-    tight = f" (c{e['tightness']:.2f})".replace("c0.", "c.")
-    flow = f"RVOL{star} {e['rvol']:.1f} {whose} {share:.0%} z {abs(e['ofi_z']):.1f}"
-    stop = found.price(int(e["stop"]))
-    head = f"{name} {arrow} {long} {e['width']:.0f}t"
-    return fit(
-        f"{head}{tight} broke {edge} · {flow} · stop idea {stop}",
-        f"{head}{tight} broke {edge} · {flow} · stop {stop}",
-        f"{head} broke {edge} · {flow} · stop {stop}",
-        f"{head} broke {edge} · {flow}",
-    )
-
-
-_FAST: Final = {"bar_s": 1, "hold_s": 0.3, "confirm_s": 1.0, "fail_s": 6, "done_s": 20, "news_s": 30}
-
-
-_RANGE: Final = LADDER + walk("uuuu" + ("d" * 8 + "u" * 8) * 6, 104)
-_BREAK: Final = walk("uuu+u+u+", 108, 9, 130)
-_LOW: Final = walk("d" * 8, 108)
 DETECTOR = Detector(
     title="Ignition",
     rule=(
@@ -477,38 +331,6 @@ DETECTOR = Detector(
         "width", "tightness", "rvol", "share", "ofi_z", "stop", "minutes", "beyond", "seconds", "rvol_days", "sigma",
     ),
     knob="rvol",
-    cases=(
-        Case(
-            "a tight range breaks upwards on a surge and runs its course",
-            _RANGE + _BREAK + walk("+u+u+u+u+uu+uuuu+uuu" + "u" * 10, 113, 6, 200) + "~1000 b136:21",
-            ("IGNITION ▲ 20s 8t", "IGNITION ▲ done"),
-            _FAST,
-        ),
-        Case(
-            "a break that falls back into the range",
-            _RANGE + _BREAK + walk("u+++++", 113, 5, 250) + walk("d" * 10, 114, 5, 150),
-            ("IGNITION ▲ 20s 8t", "FAILED BREAK ▲"),
-            _FAST | {"large_sigma": 5.0},
-        ),
-        Case(
-            "a large move that is given back",
-            _RANGE + _BREAK + walk("uu+u+u+", 113, 7, 250) + walk("d" * 8, 117, 5, 150),
-            ("IGNITION ▲ 20s 8t", "IGNITION-REVERSAL ▲"),
-            _FAST | {"large_sigma": 2.0},
-        ),
-        Case(
-            "downwards, and nothing more comes of it",
-            _RANGE + _LOW + walk("ddd-d-d-", 100, 9, 130) + walk("---", 95, 5, 300) + "~3000 b95:19 " * 7,
-            ("IGNITION ▼ 20s 8t", "IGNITION ▼ done"),
-            _FAST,
-        ),
-        Case("out of the range, but on no more volume than before", _RANGE + walk("u" * 10, 108, 1, 270), (), _FAST),
-        Case("volume inside the range", _RANGE + walk("+-" * 10, 108, 9, 130), (), _FAST),
-        Case("one block is no surge", _RANGE + walk("uuu", 108, 1, 130) + walk("+", 111, 90, 130)
-             + walk("uuu", 111, 1, 270), (), _FAST),
-        Case("no range: the price had been walking all along",
-             LADDER + walk("u" * 12 + "d" * 20 + "u" * 9 + "d" * 5 + ("u" * 12 + "d" * 6) * 3, 104, 1, 270)
-             + walk("u" * 6 + "uuu+u+u+u+u+++" + "+" * 12, 118, 9, 130), (), _FAST),
-    ),
+    cases=CASES,
     baselines={"20-bar high": {"naive": 1, "new_bars": 5}},
 )  # fmt: skip

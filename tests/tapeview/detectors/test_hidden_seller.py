@@ -10,6 +10,9 @@ import pytest
 from feeds import script
 from feeds.instruments import Instrument
 from tapeview.alert import Alert
+from tapeview.detectors import _hidden_cases as cases
+from tapeview.detectors import _level_prints as prints
+from tapeview.detectors import _levels as levels
 from tapeview.detectors import hidden_seller as hidden
 from tapeview.detectors._declare import ABSORBED, B_ICEBERG, BOARD, STORIES, record
 from tapeview.engine import Engine
@@ -41,7 +44,7 @@ def _count(memory: Any, limit: Any, context: Any, prints: Any) -> int:
     m = memory[0]
     for n in range(len(prints)):
         row = prints[n]
-        hidden.count_print(m, limit[0], context[0], row.ns, row.tick, row.lots)
+        levels.count_print(m, limit[0], context[0], row.ns, row.tick, row.lots)
     return 0
 
 
@@ -69,15 +72,15 @@ def test_what_is_large_is_the_quantile_of_the_last_two_thousand_orders() -> None
 
     def fill(memory: Any, limit: Any, rows: Any) -> int:
         for n in range(len(rows)):
-            hidden.count_order(memory[0], limit[0], rows[n].lots)
+            prints.count_order(memory[0], limit[0], rows[n].lots)
         return 0
 
     memory = np.zeros(1, hidden.MEMORY)
     call_plain(fill, memory, limits(), table)
-    last = sizes[-hidden.ORDERS :]
+    last = sizes[-prints.ORDERS :]
     allowed = int(0.005 * len(last))
     expected = min(size for size in range(1, 1000) if (last >= size).sum() <= allowed)
-    assert int(memory["h_n"][0][0]) == hidden.ORDERS
+    assert int(memory["h_n"][0][0]) == prints.ORDERS
     assert int(memory["large"][0]) == expected < 20
 
 
@@ -142,7 +145,7 @@ def test_a_profile_that_is_outgrown_keeps_its_volume_in_wider_cells(way: int) ->
     m = counted(prints)[0]
     shift, base = int(m["v_shift"]), int(m["v_base"])
     assert shift > 0
-    expected = np.bincount((prints["tick"] - base) >> shift, prints["lots"], hidden.CELL_COUNT).astype(np.int64)
+    expected = np.bincount((prints["tick"] - base) >> shift, prints["lots"], levels.CELL_COUNT).astype(np.int64)
     np.testing.assert_array_equal(m["v_lots"], expected)
 
 
@@ -152,7 +155,7 @@ def test_a_profile_that_is_outgrown_keeps_its_volume_in_wider_cells(way: int) ->
 )
 def test_round_numbers_are_one_two_or_five_times_a_power_of_ten(tick: str, price: int, step: int) -> None:
     def ask(memory: Any, limit: Any, context: Any, at: int) -> int:
-        return hidden.round_step(context[0], limit[0], at)
+        return levels.round_step(context[0], limit[0], at)
 
     context = context_of(instrument(tick), "A", EngineSettings())
     memory = np.zeros(1, hidden.MEMORY)
@@ -193,7 +196,7 @@ def test_two_earlier_swings_in_the_zone_are_rejections() -> None:
     m["s_tick"][:3], m["s_side"][:3] = (101, 99, 100), (1, 1, -1)
 
     def ask(memory: Any, side: int, level: int) -> int:
-        return hidden.is_rejected(memory[0], side, level)
+        return levels.is_rejected(memory[0], side, level)
 
     assert call_plain(ask, memory, 1, 100) == 1
     assert call_plain(ask, memory, -1, 100) == 0
@@ -201,8 +204,8 @@ def test_two_earlier_swings_in_the_zone_are_rejections() -> None:
 
 
 def test_the_same_level_is_told_once_while_its_story_lasts() -> None:
-    text = hidden._BRIEF + (hidden._BUYERS + hidden._STILL * 14) * 3
-    alerts, _ = watched(text, **hidden._ALONE)
+    text = cases._BRIEF + (cases._BUYERS + cases._STILL * 14) * 3
+    alerts, _ = watched(text, **cases._ALONE)
     assert [alert.phase for alert in alerts] == ["confirmed"]
 
 

@@ -13,8 +13,8 @@ from feeds.events import CLOCK, F_NEWS, FACT, LAST, NONE, Events, empty
 from feeds.instruments import Instrument
 from tapeview.alert import Alert
 from tapeview.detectors import load
+from tapeview.detectors._ignition_range import BARS
 from tapeview.detectors._walk import LADDER, walk
-from tapeview.detectors.ignition import BARS
 from tapeview.engine import Engine
 from tapeview.watch import Watch
 
