@@ -29,9 +29,9 @@ _PLAIN: Final = {
     "order flow and the move beside it, small tick": ("trade imbalance", "R2", score.mean_of("trades")),
 }
 """Naive rules that no detector can be: (name, what is measured, how)."""
-FIT_TIMES: Final = 3
-"""A fit takes so many times the tapes of a measurement, in the same proportions: how likely an alert is right depends
-on how much happens beside it.
+FIT_TIMES: Final = 1
+"""A fit takes so many times the tapes of a measurement, always in the same proportions: how likely an alert is right
+depends on how much happens beside it.
 """
 
 
