@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,7 +69,9 @@ class Lane:
         self.session = Session(source, settings, thresholds or {})
         self.player = Player(source)
         self.player.pause()
-        self._scratch = tempfile.TemporaryDirectory(prefix="tapeview-", ignore_cleanup_errors=True)
+        self._scratch = tempfile.mkdtemp(prefix="tapeview-")
+        # Also where nobody closes it, as when the program is left while a session is being opened.
+        self._clean = weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self._passes = 0
         self.scout = self.fresh_scout(self.session.thresholds)
         """The background pass under the thresholds in force."""
@@ -103,13 +106,13 @@ class Lane:
         """Let go of the source and of the checkpoints."""
         self.player.close()
         self.source.close()
-        self._scratch.cleanup()
+        self._clean()
 
     # -- the background pass ------------------------------------------------------------------
     def fresh_scout(self, thresholds: Mapping[str, Thresholds]) -> Scout:
         """A pass under other thresholds that has not begun."""
         self._passes += 1
-        folder = Path(self._scratch.name) / str(self._passes)
+        folder = Path(self._scratch) / str(self._passes)
         return Scout(self.source, self.session.settings, thresholds, folder)
 
     def index(self, stop: threading.Event, *, scouting: bool = True) -> None:

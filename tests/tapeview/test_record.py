@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,13 +46,29 @@ async def venue() -> AsyncIterator[tuple[VenueServer, Server]]:
             talking.cancel()
 
 
-async def tapeview(*words: str, url: str = "") -> asyncio.subprocess.Process:
+class Process:
+    """The program, whose pipes are closed when it has ended."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tapeview", "record", *words], env=os.environ | {"NO_PROXY": "127.0.0.1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.send_signal, self.kill = self._process.send_signal, self._process.kill
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        """Wait for its end; what it printed and what it said."""
+        return await asyncio.to_thread(self._process.communicate, timeout=60)
+
+
+async def tapeview(*words: str, url: str = "") -> Process:
     """Start the program."""
     hosts = ["--url", url, "--rest", url.replace("ws://", "http://")] if url else []
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tapeview", "record", *words, *hosts, env=os.environ | {"NO_PROXY": "127.0.0.1"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    return Process([*words, *hosts])
 
 
 async def until_frames(folder: Path, server: VenueServer) -> None:
@@ -66,7 +83,7 @@ async def test_a_capture_becomes_a_recording_that_verifies(tmp_path: Path) -> No
     out = tmp_path / "captured"
     async with venue() as (server, _):
         process = await tapeview(*ADDRESSES, "-o", str(out), "--for", "2s", "--json", url=server.url)
-        printed, said = await asyncio.wait_for(process.communicate(), 60)
+        printed, said = await process.communicate()
     assert process.returncode == 0, said.decode()
     told = json.loads(printed)
     assert told["frames"] > 100
@@ -88,7 +105,7 @@ async def test_signals_end_a_capture_in_order(tmp_path: Path, number: int, code:
         process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
         await until_frames(out, server)
         process.send_signal(number)
-        _, said = await asyncio.wait_for(process.communicate(), 60)
+        _, said = await process.communicate()
     assert process.returncode == code, said.decode()
     assert b"Traceback" not in said
     assert read_manifest(out).complete
@@ -121,7 +138,7 @@ async def test_a_venue_that_breaks_off_leaves_its_holes_in_the_recording(tmp_pat
                 await asyncio.sleep(0.05)
         await asyncio.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, said = await asyncio.wait_for(process.communicate(), 60)
+        _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
     rows = all_rows(open_recording(out).batches())
     assert int((rows["kind"] == 8).sum()) == 2
@@ -141,7 +158,7 @@ async def test_the_book_at_the_end_is_the_venues(tmp_path: Path) -> None:
             await server.say(market.next())
         await asyncio.sleep(1)
         process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.communicate(), 60)
+        await process.communicate()
     for engine, book in zip(engines(all_rows(open_recording(out).batches())), market.books.values(), strict=True):
         assert equal(engine, book)
 
@@ -165,7 +182,7 @@ async def test_bad_words_are_refused_before_anything_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     process = await tapeview(*words)
-    _, error = await asyncio.wait_for(process.communicate(), 60)
+    _, error = await process.communicate()
     assert process.returncode == 2
     assert said in error.decode()
     assert error.decode().count("\n") == 1
@@ -177,11 +194,11 @@ async def test_a_symbol_that_is_not_listed_and_a_folder_in_the_way_are_refused(t
     (tmp_path / "full" / "file").write_text("mine")
     async with venue() as (server, _):
         process = await tapeview("okx:BTC-XX", "-o", str(tmp_path / "x"), url=server.url)
-        _, error = await asyncio.wait_for(process.communicate(), 60)
+        _, error = await process.communicate()
         assert process.returncode == 2
         assert "such as BTC-X" in error.decode()
         process = await tapeview("okx:BTC-X", "-o", str(tmp_path / "full"), url=server.url)
-        _, error = await asyncio.wait_for(process.communicate(), 60)
+        _, error = await process.communicate()
         assert process.returncode == 2
         assert "an empty one" in error.decode()
 
