@@ -24,6 +24,7 @@ from tests.kit.recordings import all_rows
 from tests.kit.venue_server import VenueServer
 
 LISTING = msgspec.json.encode({"data": [{"instId": name, "tickSz": "1", "lotSz": "1"} for name in TWO]})
+ROOT = Path(__file__).parents[2]
 ADDRESSES = ["okx:BTC-X", "okx:eth-x"]
 
 
@@ -51,7 +52,7 @@ class Process:
 
     def __init__(self, words: list[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tapeview", "record", *words], env=os.environ | {"NO_PROXY": "127.0.0.1"},
+            [sys.executable, "-m", "tapeview", "record", *words], env=os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self.send_signal, self.kill = self._process.send_signal, self._process.kill
