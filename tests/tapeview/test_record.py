@@ -51,10 +51,9 @@ class Process:
     """The program, whose pipes are closed when it has ended."""
 
     def __init__(self, words: list[str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tapeview", "record", *words], env=os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        environ = os.environ | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "tapeview", "record", *words]
+        self._process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.send_signal, self.kill = self._process.send_signal, self._process.kill
 
     @property
