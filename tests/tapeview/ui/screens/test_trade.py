@@ -559,8 +559,9 @@ async def test_while_the_market_goes_on_slow_panels_are_drawn_ten_times_a_second
     trade, monkeypatch
 ):
     async with trade(size=(160, 44)) as desk:
-        screen, now = desk.screen, time.monotonic_ns()
+        screen = desk.screen
         await desk.press("p")
+        now = time.monotonic_ns()
         screen._timed, screen._changed_ns = True, now
         drawn = []
         draw = Panel.draw
