@@ -22,7 +22,6 @@ from feeds.events import (
     C_SEQUENCE,
     CLEAR,
     FACT,
-    GAP,
     LAST,
     NONE,
     QUOTE,
@@ -37,7 +36,7 @@ from feeds.events import (
 from feeds.instruments import Instrument
 from feeds.sequencer import Ids, Rule, Sequencer, Step, spot
 from feeds.source import Checks
-from feeds.venues._access import Access
+from feeds.venues._books import Books
 from feeds.venues._contract import Want
 from feeds.venues._levels import Numbers, Sides, book_rows
 
@@ -137,7 +136,7 @@ class Market:
         return Print(tick, lots, side, ident, exch_ns, kind, off_tick | off_lot)
 
 
-class InBand(Access):
+class InBand(Books[Market]):
     """A venue whose snapshots and updates come over the same socket."""
 
     rule: Rule = staticmethod(spot)
@@ -152,30 +151,11 @@ class InBand(Access):
         self.markets = {symbol: Market(symbol, inst, one, rule) for symbol, (inst, one) in instruments.items()}
         self._wants: list[Want] = []
 
-    def market(self, symbol: str) -> Market | None:
-        """Find a symbol's state; one that is not asked for is counted."""
-        market = self.markets.get(symbol)
-        if market is None:
-            self.ignore("other symbols")
-        return market
-
-    def on_snapshot(self, symbol: str, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
-        del symbol, raw, recv_ns, out
-        self.checks.messages += 1
-        self.ignore("snapshot over REST")
-
-    def wants(self) -> list[Want]:
-        wanted, self._wants = self._wants, []
-        return wanted
-
     def on_disconnect(self, recv_ns: int, out: EventBuffer) -> None:
-        self._wants.clear()
         for market in self.markets.values():
             market.channel = ""
             market.quote.clear()
-            if market.touched:
-                self.lose(market, C_DISCONNECT, "the connection ended", recv_ns, out)
-                market.touched = market.asked = False
+        super().on_disconnect(recv_ns, out)
 
     # -- the book -----------------------------------------------------------------------------
     def one_channel(self, market: Market, channel: str) -> bool:
@@ -263,17 +243,13 @@ class InBand(Access):
         self, market: Market, cause: int, why: str, recv_ns: int, out: EventBuffer, lost: int = NONE
     ) -> None:  # fmt: skip
         """Write a gap of `lost` messages and forget the book."""
-        self.checks.gaps += 1
-        self.problem(f"{market.symbol}: {why}")
+        self.write_hole(market, cause, why, recv_ns, out, lost)
         market.sequencer.reset()
         market.live = False
         market.broken = True
         market.partial = self.no_fetch and cause != C_DISCONNECT
         if cause != C_DISCONNECT:
             self.ask(market, why)
-        out.append(GAP, recv_ns, NONE, 0, cause, 0, lost, NONE, market.inst)
-        out.append(CLEAR, recv_ns, inst=market.inst)
-        out.append(STATUS, recv_ns, aux=S_SYNCING, inst=market.inst, marks=LAST)
 
     def lose_damaged(self, symbol: str, recv_ns: int, out: EventBuffer) -> None:
         """Write the gap of a book message that cannot be read, where it is known whose it was."""

@@ -14,13 +14,11 @@ from feeds.events import (
     C_DISCONNECT,
     CHECKED,
     CLEAR,
-    GAP,
     IMPLIED,
     LAST,
     NONE,
     OFF_GRID,
     S_LIVE,
-    S_SYNCING,
     SNAPSHOT,
     STATUS,
     SUSPECT,
@@ -28,7 +26,7 @@ from feeds.events import (
 )
 from feeds.instruments import Instrument
 from feeds.source import Checks
-from feeds.venues._access import Access
+from feeds.venues._books import Books
 from feeds.venues._contract import Want
 from feeds.venues._levels import Numbers
 from feeds.venues._texts import TextSide
@@ -112,7 +110,7 @@ class Market:
 M = TypeVar("M", bound=Market)
 
 
-class Verified(Access):
+class Verified(Books[Market]):
     """A venue whose snapshots come in band, and whose books a checksum may be over."""
 
     verification = "checksum"
@@ -127,29 +125,6 @@ class Verified(Access):
         make = self.market_type
         self.markets = {symbol: make(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
         self._wants: list[Want] = []
-
-    def market(self, symbol: str) -> Market | None:
-        """Find a symbol's state; one that is not asked for is counted."""
-        market = self.markets.get(symbol)
-        if market is None:
-            self.ignore("other symbols")
-        return market
-
-    def on_snapshot(self, symbol: str, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
-        del symbol, raw, recv_ns, out
-        self.checks.messages += 1
-        self.ignore("snapshot over REST")
-
-    def wants(self) -> list[Want]:
-        wanted, self._wants = self._wants, []
-        return wanted
-
-    def on_disconnect(self, recv_ns: int, out: EventBuffer) -> None:
-        self._wants.clear()
-        for market in self.markets.values():
-            if market.touched:
-                self.lose(market, C_DISCONNECT, "the connection ended", recv_ns, out)
-                market.touched = market.asked = False
 
     def emit(
         self, market: Market, depth: Depth, recv_ns: int, out: EventBuffer, checksum: Callable[[Market], int]
@@ -213,15 +188,11 @@ class Verified(Access):
 
     def lose(self, market: Market, cause: int, why: str, recv_ns: int, out: EventBuffer, lost: int = NONE) -> None:
         """Write a gap, of so many messages where that is known, and forget the book."""
-        self.checks.gaps += 1
-        self.problem(f"{market.symbol}: {why}")
+        self.write_hole(market, cause, why, recv_ns, out, lost)
         market.forget()
         market.broken = True
         if cause != C_DISCONNECT:
             self.ask(market, why)
-        out.append(GAP, recv_ns, NONE, 0, cause, 0, lost, NONE, market.inst)
-        out.append(CLEAR, recv_ns, inst=market.inst)
-        out.append(STATUS, recv_ns, aux=S_SYNCING, inst=market.inst, marks=LAST)
 
     def lose_damaged(self, symbol: str, recv_ns: int, out: EventBuffer) -> None:
         """Write the gap of a depth message that cannot be read, where it is known whose it was."""
