@@ -40,7 +40,6 @@ STEP_NS: Final = 250_000_000
 """The least difference between the clocks that is called a step."""
 _PING_S: Final = 5.0
 _LOG: Final = 1000
-_RETRY_NS: Final = 1_000_000_000
 _FETCH_S: Final = 10.0
 _PAUSE_S: Final = 0.005
 

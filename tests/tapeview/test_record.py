@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from feeds.errors import BadInput
+from feeds.events import GAP, TRADE
 from feeds.recording import derive_events, open_recording, verify
 from feeds.recording.manifest import read_manifest
 from tapeview.cli.record import duration
@@ -123,8 +124,8 @@ async def test_what_was_received_a_second_before_a_kill_is_there(tmp_path: Path)
         await process.communicate()
     derive_events(out)
     rows = all_rows(open_recording(out).batches())
-    assert int(rows["ref"][rows["kind"] == 6].max()) >= there
-    assert (rows["kind"] != 8).all()
+    assert int(rows["ref"][rows["kind"] == TRADE].max()) >= there
+    assert (rows["kind"] != GAP).all()
 
 
 async def test_a_venue_that_breaks_off_leaves_its_holes_in_the_recording(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ async def test_a_venue_that_breaks_off_leaves_its_holes_in_the_recording(tmp_pat
         _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
     rows = all_rows(open_recording(out).batches())
-    assert int((rows["kind"] == 8).sum()) == 2
+    assert int((rows["kind"] == GAP).sum()) == 2
     assert all(engine.book.state_name == "live" for engine in engines(rows))
 
 
