@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from feeds.errors import BadInput
 from feeds.events import EVERY, LAST, Events
+from feeds.recording import Recording
 from feeds.source import Source
-from tapeview.engine import Engine, EngineSettings, warm
+from tapeview.engine import Engine, EngineSettings, ready, warm
 from tapeview.engine import Outcome as EngineOutcome
 from tapeview.engine.book_view import BookView
+from tapeview.engine.reading import assemble
 from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
 
@@ -74,6 +76,8 @@ class Session:
         self.thresholds = _defaults() if thresholds is None else thresholds
         self.engines = self.fresh_engines()
         self.watches = self.fresh_watches()
+        if ready():
+            self._quicken()
         self.seq = -1
         """Sequence number of the newest row applied, -1 before the first."""
         self.recv_ns: int | None = None
@@ -153,8 +157,12 @@ class Session:
             for piece in pieces(batch):
                 yield from self.step(piece)
                 done += len(piece)
-                if done - len(piece) < _PLAIN_ROWS <= done:
-                    warm()
+                if done - len(piece) < _PLAIN_ROWS <= done and warm():
+                    self._quicken()
+
+    def _quicken(self) -> None:
+        if isinstance(self.source, Recording):
+            self.source.assemble = assemble
 
     def play(self, batch: Events) -> list[Finding]:
         """Apply a batch of any length; give what the detectors found in it."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import numpy as np
@@ -185,6 +185,19 @@ def open_part(data: bytes | str, place: str) -> PartRows:
     return PartRows(frame, head, place)
 
 
+class Assemble(Protocol):
+    """Puts rows together from columns as `PartRows` does; `tapeview.engine.reading.assemble` is one."""
+
+    def __call__(
+        self, rows: Events, words: Column, small: tuple[Column, ...], sums: Column, forms: int, seq: int, /
+    ) -> None:
+        """Fill rows, the first of which has number `seq`; carry on `sums`.
+
+        `words` has lines of i8 for recv, exch, ref, aux, tick and lots, `small` is inst, kind, side, marks and
+        unknown. Bits of `forms`: 1, 2, 4, 8 say that recv, exch, ref, aux are differences, 16 that exch is the lag.
+        """
+
+
 class PartRows:
     """A part's columns, checked, from which EVENT rows are taken from the first to the last.
 
@@ -196,10 +209,9 @@ class PartRows:
         self.count = len(frame)
         """Rows, those of the keyframe included."""
         self._at = 0
-        self._sums: dict[str, int] = {}
         self._column: dict[str, Column] = {}
         for name in frame.columns:
-            kinds = _SMALL.get(name, ("Int32", "Int64"))
+            kinds = _TYPES.get(name, ("Int32", "Int64"))
             series = frame[name]
             if series.null_count() or str(series.dtype) not in kinds:
                 raise BadInput(f"{place}: column {name}", str(series.dtype), f"{' or '.join(kinds)} without nulls")
@@ -208,24 +220,43 @@ class PartRows:
         missing += [name for name in (*_PLAIN, "unknown") if name not in self._column]
         if missing:
             raise BadInput(f"{place}: columns", ", ".join(frame.columns), "also " + ", ".join(missing))
+        self._forms: list[str] = [next(form for form in forms if form in self._column) for forms in _FORMS]
+        # In version 1 there is no base: the first row's difference is that from 0.
+        bases = [self._column.get(_BASES.get(form, "")) for form in self._forms]
+        self._sums = np.array([0 if base is None or not len(base) else base[0] for base in bases], np.int64)
+        """The running totals of the columns of differences."""
+        self._words = np.empty((len(_FORMS) + 2, _BLOCK), np.int64)
 
-    def take(self, count: int) -> Events:
-        """Give the next rows, `count` or as many as are left."""
+    def take(self, count: int, assemble: Assemble | None = None) -> Events:
+        """Give the next rows, `count` or as many as are left, put together by a compiled `assemble` where given."""
         rows = np.empty(min(count, self.count - self._at), EVENT)
         for start in range(0, len(rows), _BLOCK):
-            self._fill(rows[start : start + _BLOCK])
+            block = rows[start : start + _BLOCK]
+            part = slice(self._at, self._at + len(block))
+            first = self.head.first_seq - self.head.keyframe + part.start
+            if assemble is None:
+                self._fill(block, part, first)
+            else:
+                self._hand(block, part, first, assemble)
+            if part.start < self.head.keyframe:
+                block["seq"][: self.head.keyframe - part.start] = self.head.first_seq - 1
+            self._at = part.stop
         return rows
 
-    def _fill(self, rows: Events) -> None:
-        part = slice(self._at, self._at + len(rows))
-        recv = self._summed("recv_step", part) if "recv_step" in self._column else self._column["recv_ns"][part]
+    def _hand(self, rows: Events, part: slice, first: int, assemble: Assemble) -> None:
+        forms = 0
+        for line, name in enumerate((*self._forms, "tick", "lots")):
+            self._words[line, : len(rows)] = self._column[name][part]
+            forms |= (1 << line if name.endswith("_step") else 0) | (_LAG if name == "lag_ns" else 0)
+        small = tuple(self._column[name][part] for name in ("inst", "kind", "side", "marks", "unknown"))
+        assemble(rows, self._words, small, self._sums, forms, first)
+
+    def _fill(self, rows: Events, part: slice, first: int) -> None:
+        recv = self._known(0, part)
         rows["recv_ns"] = recv
-        rows["exch_ns"] = self._exch(part, recv)
-        first = self.head.first_seq - self.head.keyframe
-        rows["seq"] = np.arange(first + part.start, first + part.stop)
-        if part.start < self.head.keyframe:
-            rows["seq"][: self.head.keyframe - part.start] = self.head.first_seq - 1
-        rows["ref"] = self._summed("ref_step", part) if "ref_step" in self._column else self._column["ref"][part]
+        rows["exch_ns"] = recv - self._known(1, part) if self._forms[1] == "lag_ns" else self._known(1, part)
+        rows["seq"] = np.arange(first, first + len(rows))
+        rows["ref"] = self._known(2, part)
         rows["aux"] = self._aux(part)
         for name in _PLAIN:
             rows[name] = self._column[name][part]
@@ -233,37 +264,32 @@ class PartRows:
         if unknown.any():
             for field, bit in _UNKNOWN.items():
                 rows[field][(unknown & np.uint8(bit)) != 0] = NONE
-        self._at = part.stop
 
-    def _exch(self, part: slice, recv: Column) -> Column:
-        if "lag_ns" in self._column:
-            return np.asarray(recv - self._column["lag_ns"][part])
-        return self._summed("exch_step", part) if "exch_step" in self._column else self._column["exch_ns"][part]
+    def _known(self, which: int, part: slice) -> Column:
+        form = self._forms[which]
+        column = self._column[form][part]
+        return self._summed(which, column) if form.endswith("_step") else column
 
-    def _summed(self, form: str, part: slice) -> Column:
-        if not part.start:
-            # In version 1 there is no base: the first row's difference is that from 0.
-            base = self._column.get(_BASES[form])
-            self._sums[form] = int(base[0]) if base is not None and len(base) else 0
-        return self._carried(form, np.cumsum(self._column[form][part], dtype=np.int64))
-
-    def _carried(self, form: str, total: Column) -> Column:
-        total += np.int64(self._sums.get(form, 0))
+    def _summed(self, which: int, steps: Column) -> Column:
+        total = np.cumsum(steps, dtype=np.int64)
+        total += self._sums[which]
         if len(total):
-            self._sums[form] = int(total[-1])
+            self._sums[which] = total[-1]
         return total
 
     def _aux(self, part: slice) -> Column:
-        if "aux" in self._column:
+        if self._forms[3] == "aux":
             return self._column["aux"][part]
         aux = self._column["aux_step"][part].astype(np.int64)
         orders = _orders(self._column["kind"][part])
-        aux[orders] = self._carried("aux_step", np.cumsum(aux[orders]))
+        aux[orders] = self._summed(3, aux[orders])
         return aux
 
 
-_SMALL: Final = {
+_TYPES: Final = {
     "inst": ("UInt32",), "kind": ("UInt8",), "side": ("Int8",), "marks": ("UInt16",), "unknown": ("UInt8",),
 }  # fmt: skip
 _BLOCK: Final = 4096
 """Rows put together at a time: they and the columns they come from stay in the processor's cache."""
+_LAG: Final = 16
+"""The bit of `Assemble`'s forms that says that exch is told as the lag behind recv."""

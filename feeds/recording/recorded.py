@@ -14,7 +14,7 @@ from feeds.errors import BadInput
 from feeds.events import C_DAMAGED, KEYFRAME, Events, empty
 from feeds.recording.holes import gap_rows
 from feeds.recording.manifest import NAME, Manifest, Part, intact, parse_manifest, read_manifest
-from feeds.recording.parts import FOLDER, PartRows, open_part
+from feeds.recording.parts import FOLDER, Assemble, PartRows, open_part
 from feeds.source import Checks, Source, SourceInfo
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Recording(Source):
         self.manifest = manifest
         self.instruments = manifest.instruments
         self.checks = Checks()
+        self.assemble: Assemble | None = None
+        """Compiled code that puts rows together; numpy does where there is none."""
         self._position = 0
         self._size = sum(part.bytes for part in manifest.parts)
         if not manifest.parts and manifest.frames and self.local:
@@ -86,7 +88,7 @@ class Recording(Source):
     def read_part(self, number: int) -> tuple[Events, Events]:
         """(keyframe, rows) of a part; raise BadInput where its bytes are not those written."""
         part = self._open_part(number)
-        return part.take(part.head.keyframe), part.take(part.count)
+        return part.take(part.head.keyframe, self.assemble), part.take(part.count, self.assemble)
 
     def _open_part(self, number: int) -> PartRows:
         part = self.parts[number]
@@ -138,14 +140,14 @@ class Recording(Source):
                 continue
             finally:
                 self._position += part.bytes
-            keyframe = rows.take(rows.head.keyframe)
+            keyframe = rows.take(rows.head.keyframe, self.assemble)
             if lost is not None:
                 yield _hole(len(self.instruments), lost, part, keyframe)
                 lost = None
             elif first and len(keyframe):
                 yield keyframe
             first = False
-            while len(piece := rows.take(_PIECE)):
+            while len(piece := rows.take(_PIECE, self.assemble)):
                 yield piece
         if lost is not None:
             yield _hole(len(self.instruments), lost, None, empty())

@@ -109,6 +109,7 @@ def _rate(rounds: int, count: int, work: Callable[[], object]) -> float:
 def _read(folder: Path, piece: Events, rounds: int, scratch: Path) -> list[Measured]:
     import polars as pl
 
+    from tapeview.engine import warm
     from tapeview.session import Session
 
     recording = open_recording(folder)
@@ -127,7 +128,8 @@ def _read(folder: Path, piece: Events, rounds: int, scratch: Path) -> list[Measu
         for _ in Session(open_recording(folder), thresholds={}).run():
             pass
 
-    core = _rate(1, recording.manifest.events, through)
+    warm()
+    core = _rate(rounds, recording.manifest.events, through)
     return [
         Measured("recording read to EVENT rows", reading, "M events/s", reading / from_text, "csv.gz through polars"),
         Measured("recording read to EVENT rows", reading, "M events/s", reading / from_npz, "npz of the same rows"),

@@ -36,9 +36,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # Every kernel is registered before any name is given out, so that `warm` misses none.
     from tapeview.engine import _jit as jit
-    from tapeview.engine import engine, frame, state
+    from tapeview.engine import engine, frame, reading, state
 
-    for home in (jit, engine, frame, state):
+    for home in (jit, engine, frame, reading, state):
         for known in __all__:
             if hasattr(home, known):
                 globals().setdefault(known, getattr(home, known))
