@@ -209,7 +209,8 @@ def cache_folder() -> Path:
         base = platformdirs.user_cache_dir("tapeview", appauthor=False)
     engine = Path(__file__).parent
     events = sys.modules.get("feeds.events")
-    files = sorted([*engine.glob("*.py"), *(engine.parent / "detectors").glob("*.py")])
+    package = engine.parent
+    files = sorted([*engine.glob("*.py"), *(package / "detectors").glob("*.py"), package / "desk" / "queue.py"])
     if events is not None and events.__file__:
         files.append(Path(events.__file__))
     digest = hashlib.blake2b(digest_size=12)
