@@ -54,16 +54,16 @@ MATCH_NS: Final = 1_000_000_000
 SLOT: Final = np.dtype(
     [
         ("state", "i8"), ("side", "i8"), ("tick", "i8"), ("left", "i8"), ("ahead", "i8"), ("shown", "i8"),
-        ("credit", "i8"), ("credit_ns", "i8"), ("debit", "i8"), ("given", "i8"), ("debit_ns", "i8"), ("met", "i8"), ("exact", "i8"), ("hopeful", "i8"), ("seq", "i8"),
-        ("by_quote", "i8"), ("lost", "i8"),
+        ("credit", "i8"), ("credit_ns", "i8"), ("debit", "i8"), ("given", "i8"), ("debit_ns", "i8"), ("met", "i8"),
+        ("exact", "i8"), ("hopeful", "i8"), ("seq", "i8"), ("by_quote", "i8"), ("lost", "i8"),
     ]
 )  # fmt: skip
 """A paper order as the kernel needs it. `side` +1 buys; `tick` its price, or a stop's trigger; `ahead` lots before it
-in the queue; `shown` lots displayed at its level; `credit` printed lots the level has not yet been lowered by; `debit` lots it was lowered by that no print has told of
-yet, `given` what `ahead` was lowered by for them; `met`
-lots of the other side it has been filled against since they came to its price; `exact` 1 while the queue is known
-order by order; `hopeful` 1 for the optimist; `seq` the row after which it arrived; `by_quote` 1 where a stop triggers
-by the best price and not by prints; `lost` 1 from a hole in the book until it is live again."""
+in the queue; `shown` lots displayed at its level; `credit` printed lots the level has not yet been lowered by; `debit`
+lots it was lowered by that no print has told of yet, and `given` what `ahead` was lowered by for them; `met` lots of
+the other side it has been filled against since they came to its price; `exact` 1 while the queue is known order by
+order; `hopeful` 1 for the optimist; `seq` the row after which it arrived; `by_quote` 1 where a stop triggers by the
+best price and not by prints; `lost` 1 from a hole in the book until it is live again."""
 
 QUEUE: Final = np.dtype([("slots", "i8"), ("behind", "i8"), ("epoch", "i8")])
 """One market's: how many SLOT rows from the first are looked at, entries of LATER, and the newest epoch."""

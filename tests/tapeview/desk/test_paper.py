@@ -46,12 +46,12 @@ class Floor:
             outcome = self.engine.apply(rows[:n])
             self.seq, self.now = int(rows["seq"][n - 1]), int(rows["recv_ns"][n - 1])
             for venue, done in zip(self.venues, self.done, strict=True):
-                done += venue.step(outcome.events, outcome.frame)
+                done.extend(venue.step(outcome.events, outcome.frame))
             rows = rows[n:]
 
     def arrive(self, before_ns: int) -> None:
         for venue, done in zip(self.venues, self.done, strict=True):
-            done += venue.arrive(before_ns, self.engine.book, self.seq)
+            done.extend(venue.arrive(before_ns, self.engine.book, self.seq))
 
     def wait(self, ms: int = 10) -> None:
         """Let time pass with nothing happening, so that what was sent arrives."""
@@ -319,22 +319,26 @@ def test_an_order_beside_a_real_one_knows_its_queue(seed: int, small_table: bool
         assert floor.ahead() == [real.queue_ahead_lots]
 
 
+_WORDS = (
+    "~{1}",
+    "~{1}0",
+    "b9{0}:{1}",
+    "b100:{1}",
+    "b100:0",
+    "a10{0}:{1}",
+    "a101:0",
+    "-9{0}:{1}",
+    "-100:{1}",
+    "+101:{1}",
+)
+
+
 # -- cuts ---------------------------------------------------------------------------------------------
 @given(st.lists(st.integers(1, 25), max_size=40), st.integers(0, 10**6), st.integers(1, 40))
 @settings(max_examples=60, deadline=None)
 def test_however_rows_are_cut_the_same_is_filled(cuts: list[int], seed: int, latency_ms: int) -> None:
     draw = random.Random(seed)
-    words = []
-    for _ in range(150):
-        words.append(
-            draw.choice(
-                [
-                    f"~{draw.randint(1, 30)}", f"b{draw.randint(97, 100)}:{draw.randint(0, 9)}",
-                    f"a{draw.randint(101, 104)}:{draw.randint(0, 9)}", f"-{draw.randint(98, 100)}:{draw.randint(1, 9)}",
-                    f"+{draw.randint(101, 103)}:{draw.randint(1, 9)}",
-                ]
-            )
-        )  # fmt: skip
+    words = [draw.choice(_WORDS).format(draw.randint(0, 3), draw.randint(1, 9)) for _ in range(150)]
     rows = script.events(OPENING + " " + " ".join(words))
 
     def run(pieces: list[Events]) -> tuple[list[list[Fill | Change]], str]:
