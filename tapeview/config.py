@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from feeds.errors import BadInput
 from tapeview import detectors
+from tapeview.desk.limits import Limits
 from tapeview.engine.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class ScreenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "auto"
 
 
+class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the desk goes by."""
+
+    limits: Limits = Limits()
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a person can set."""
 
@@ -51,6 +58,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     theme: Annotated[str, Meta(description="Name of a theme.")] = "dark"
     screen: ScreenSettings = ScreenSettings()
     engine: EngineSettings = EngineSettings()
+    desk: DeskSettings = DeskSettings()
     detectors: dict[str, dict[str, Any] | list[str]] = {}
     """Detector -> its thresholds that are not the default, and 'off' -> detectors that are silent; see `thresholds`."""
     keys: dict[str, str] = {}
@@ -292,8 +300,10 @@ def description(key: str) -> str:
             return ""
         kind = fields[name].type
         schema = msgspec.json.schema(kind) if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)) else {}
-    bounds = bounds_of(schema)
-    return " ".join([schema.get("description", ""), f"({bounds})" if bounds else ""]).strip()
+    bounds, source = bounds_of(schema), schema.get("source")
+    known = f"Default from: {source}." if source else ""
+    said = [schema.get("description", ""), f"({bounds})" if bounds else "", known]
+    return " ".join(part for part in said if part)
 
 
 def schema() -> dict[str, Any]:

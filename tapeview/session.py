@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.errors import BadInput
-from feeds.events import EVERY, LAST, Events
+from feeds.events import CLOCK, EVERY, LAST, Events
 from feeds.recording import Recording
 from feeds.source import Source
 from tapeview.engine import Engine, EngineSettings, ready, warm
@@ -22,6 +23,9 @@ from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
 
 if TYPE_CHECKING:
+    from tapeview.alert import Alert
+    from tapeview.desk.commands import AnyCommand
+    from tapeview.desk.desk import Desk
     from tapeview.detectors._declare import Thresholds
     from tapeview.watch import Finding, Watch
 
@@ -67,8 +71,15 @@ class Session:
         source: Source,
         settings: EngineSettings | None = None,
         thresholds: Mapping[str, Thresholds] | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.source = source
+        self.desk = desk
+        """Paper trading beside it; its records are for the caller to `take`."""
+        self.script: deque[tuple[int, AnyCommand]] = deque()
+        """Commands of an earlier run and the row after which each came, oldest first: they come again."""
+        self._active: dict[tuple[str, int, int], Alert] = {}
+        self._newest: dict[int, Alert] = {}
         self.settings = settings or EngineSettings()
         self.instruments = source.instruments
         if not self.instruments:
@@ -118,9 +129,18 @@ class Session:
         return self.engines[index].vwap
 
     def step(self, batch: Events) -> list[Outcome]:
-        """Apply a batch; give one outcome for each instrument that has rows in it."""
+        """Apply a batch; give one outcome for each instrument that has rows in it.
+
+        Where a desk is, batches come from `pieces`.
+        """
         if not len(batch):
             return []
+        outcomes = self._apply(batch)
+        if self.desk is not None:
+            self._tell_desk(self.desk, batch, outcomes)
+        return outcomes
+
+    def _apply(self, batch: Events) -> list[Outcome]:
         self.seq = int(batch["seq"][-1])
         newest = int(batch["recv_ns"].max())
         self.recv_ns = newest if self.recv_ns is None else max(newest, self.recv_ns)
@@ -139,6 +159,60 @@ class Session:
                 outcomes.append(self._look(index, engine.apply(rows)))
         return outcomes
 
+    def pieces(self, batch: Events) -> Iterator[Events]:
+        """Cut a batch into runs to be given to `step` one after the other: short ones, at which the desk may act."""
+        while len(batch):
+            n = min(len(batch), PIECE)
+            if self.desk is not None:
+                self._repeat()
+                n = self._until_desk(self.desk, batch[:n])
+            yield batch[:n]
+            batch = batch[n:]
+
+    def _until_desk(self, desk: Desk, rows: Events) -> int:
+        desk.before(int(rows["recv_ns"][0]), self.engines)
+        n = desk.cut(rows)
+        if self.script:
+            n = min(n, max(1, int(np.searchsorted(rows["seq"], self.script[0][0], side="right"))))
+        return n
+
+    def send(self, command: AnyCommand) -> None:
+        """Give the desk a command; it takes place after the newest row."""
+        if self.desk is None:
+            raise BadInput("command", type(command).__name__, "a session with a desk")
+        from tapeview.desk.desk import Scene
+
+        alert = self._newest.get(command.inst)
+        active = [found for found in self._active.values() if found.inst == command.inst]
+        scene = Scene(
+            alerts=tuple(found.text for found in active),
+            last_alert="" if alert is None else alert.detector,
+            last_alert_ns=None if alert is None else alert.recv_ns,
+            icebergs=tuple((f.side, f.tick) for f in active if f.detector == "iceberg" and f.tick is not None),
+        )
+        self.desk.command(command, self.engines, scene)
+
+    def _repeat(self) -> None:
+        while self.script and self.script[0][0] <= self.seq:
+            self.send(self.script.popleft()[1])
+
+    def _tell_desk(self, desk: Desk, batch: Events, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            desk.after(outcome.instrument, outcome.events, outcome.frame)
+            for finding in outcome.findings:
+                self._remember(finding.alert)
+        if desk.busy and len(batch) and batch["kind"][-1] == CLOCK:
+            desk.look(int(batch["recv_ns"][-1]))
+
+    def _remember(self, alert: Alert) -> None:
+        story = (alert.detector, alert.inst, alert.key)
+        if alert.phase == "cleared":
+            self._active.pop(story, None)
+            return
+        self._newest[alert.inst] = alert
+        if alert.lasts:
+            self._active[story] = alert
+
     def _look(self, index: int, done: EngineOutcome) -> Outcome:
         findings = self.watches[index].apply(done, self.engines[index]) if self.watches else []
         if not findings:
@@ -154,7 +228,7 @@ class Session:
         """
         done = 0
         for batch in self.source.batches():
-            for piece in pieces(batch):
+            for piece in self.pieces(batch):
                 yield from self.step(piece)
                 done += len(piece)
                 if done - len(piece) < _PLAIN_ROWS <= done and warm():
@@ -166,7 +240,7 @@ class Session:
 
     def play(self, batch: Events) -> list[Finding]:
         """Apply a batch of any length; give what the detectors found in it."""
-        return [found for piece in pieces(batch) for outcome in self.step(piece) for found in outcome.findings]
+        return [found for piece in self.pieces(batch) for outcome in self.step(piece) for found in outcome.findings]
 
     def run_until(self, *, recv_ns: int | None = None, seq: int | None = None) -> bool:
         """Play until the last event at or before a time or sequence number; True where the source went on."""

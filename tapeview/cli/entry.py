@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "record": "capture what venues send, headless",
     "simulate": "a simulated session with planted events, written with its truth",
     "detectors": "what is looked for: rules, thresholds with their sources, worked cases played",
+    "size": "how many: size from risk, costs and Kelly, caps by volume",
+    "plan": "a position in layers: stops that keep its risk, what goes out, what it may lose",
     "config": "every setting and the file it came from",
     "bench": "measurements beside their yardsticks",
     "doctor": "terminal, kernels, folders and versions, checked",

@@ -84,11 +84,10 @@ class Change(NamedTuple):
 
 class _Due(NamedTuple):
     due_ns: int
-    number: int
     order: int
     what: str
     """arrive, cancel or move."""
-    tick: int | None = None
+    tick: int = 0
 
 
 class PaperVenue:
@@ -108,7 +107,6 @@ class PaperVenue:
         self._later = np.zeros(_LATER_ROOM, LATER)
         self._order_of: list[int | None] = [None] * SLOTS
         self._due: list[_Due] = []
-        self._numbers = 0
         self._out = np.zeros(0, DONE)
 
     # -- what is asked of it ---------------------------------------------------------------------
@@ -127,9 +125,8 @@ class PaperVenue:
         if order in self.orders:
             self._ask(now_ns, order, "move", tick)
 
-    def _ask(self, now_ns: int, order: int, what: str, tick: int | None = None) -> None:
-        self._numbers += 1
-        self._due.append(_Due(now_ns + self.latency_ns, self._numbers, order, what, tick))
+    def _ask(self, now_ns: int, order: int, what: str, tick: int = 0) -> None:
+        self._due.append(_Due(now_ns + self.latency_ns, order, what, tick))
         self._due.sort()
 
     # -- how far, and through --------------------------------------------------------------------
@@ -216,9 +213,9 @@ class PaperVenue:
                 done += self._arrive(order, due.due_ns, book, seq)
         return done
 
-    def _moved(self, order: Order, tick: int | None) -> None:
+    def _moved(self, order: Order, tick: int) -> None:
         slot = self._slot_of(order.id)
-        if slot is not None and order.state == "waiting" and tick is not None:
+        if slot is not None and order.state == "waiting":
             order.tick = tick
             self._slots["tick"][slot] = tick
 

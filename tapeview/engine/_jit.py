@@ -210,7 +210,8 @@ def cache_folder() -> Path:
     engine = Path(__file__).parent
     events = sys.modules.get("feeds.events")
     package = engine.parent
-    files = sorted([*engine.glob("*.py"), *(package / "detectors").glob("*.py"), package / "desk" / "queue.py"])
+    desk = (package / "desk" / f"{name}.py" for name in ("follow", "queue", "trailing"))
+    files = sorted([*engine.glob("*.py"), *(package / "detectors").glob("*.py"), *desk])
     if events is not None and events.__file__:
         files.append(Path(events.__file__))
     digest = hashlib.blake2b(digest_size=12)

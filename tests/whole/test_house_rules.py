@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 BELOW = [
-    *("tapeview/engine", "tapeview/camera.py", "tapeview/snapshot.py", "tapeview/session.py"),
+    *("tapeview/engine", "tapeview/desk", "tapeview/camera.py", "tapeview/snapshot.py", "tapeview/session.py"),
     *(
         "feeds/venues",
         "feeds/simulator",

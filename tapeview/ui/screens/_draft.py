@@ -14,6 +14,7 @@ from msgspec import UNSET
 from feeds.errors import BadInput
 from tapeview import config
 from tapeview.config import DETECTORS, OFF, Config, Loaded
+from tapeview.desk.limits import Limits
 from tapeview.settings_file import Key
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 NOT_SAVED: Final = "not saved"
 """The origin of a value that has been changed here."""
-START, SCREEN, ENGINE = "start", "screen", "engine"
-TITLES: Final = {START: "Start and theme", SCREEN: "Screen", ENGINE: "Engine"}
+START, SCREEN, ENGINE, LIMITS = "start", "screen", "engine", "limits"
+TITLES: Final = {START: "Start and theme", SCREEN: "Screen", ENGINE: "Engine", LIMITS: "Limits of the desk"}
 AT_ONCE, NEXT_SESSION, NEXT_START = "acts at once", "acts on sessions opened from now on", "acts at the next start"
 _LATER: Final = {("source",): NEXT_START, ("screen", "ascii"): NEXT_START}
 _CHOICES: Final = re.compile(r"\^\(([\w|]+)\)\$\Z")
@@ -39,7 +40,7 @@ class Field:
     key: Key
     """Where it stands in the settings; of a detector's switch, a name that is in no file."""
     section: str
-    """start, screen, engine or a detector's name."""
+    """start, screen, engine, limits or a detector's name."""
     name: str
     kind: str
     """int, float, text or choice."""
@@ -97,6 +98,7 @@ class Draft:
         """Detector -> the threshold that says how easily it fires."""
         self.fields = tuple(_fields(tuple(themes)))
         self._kinds: dict[str, type[msgspec.Struct]] = {name: one.thresholds for name, one in load().items()}
+        self._kinds[LIMITS] = Limits
         self._plain = self._table(loaded)
 
     @staticmethod
@@ -162,7 +164,7 @@ class Draft:
 
     def _check(self, field: Field, value: Any) -> None:
         kinds = {f.name: f.type for f in msgspec.structs.fields(Config)}
-        kind = self._kinds.get(field.section) if field.key[0] == DETECTORS else kinds[field.key[0]]
+        kind = self._kinds[field.section] if field.section in self._kinds else kinds[field.key[0]]
         try:
             msgspec.convert({field.key[-1]: value} if len(field.key) > 1 else value, kind)
         except msgspec.ValidationError as error:
@@ -274,6 +276,7 @@ def _fields(themes: tuple[str, ...]) -> Iterable[Field]:
     for name in (SCREEN, ENGINE):
         kind = type(getattr(Config(), name))
         yield from _of_struct(name, (name,), kind, NEXT_SESSION if name == ENGINE else AT_ONCE)
+    yield from _of_struct(LIMITS, ("desk", "limits"), Limits, NEXT_SESSION)
     for name, detector in sorted(load().items()):
         yield Field(
             (DETECTORS, name, _SWITCH), name, "detector", "choice", "on", _first(detector.rule), ("on", "off")
