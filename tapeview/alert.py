@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,11 @@ import msgspec
 PHASES: Final = ("confirmed", "raised", "cleared")
 CONFIRMED, RAISED, CLEARED = range(len(PHASES))
 TIERS: Final = "ABCD"
+UNKNOWN: Final = math.nan
+"""A measured value that is not known; always this very object, so that equal alerts compare equal."""
+_TICK: Final = "_tick"
+_HUNDREDTHS: Final = 100
+"""Parts of a tick that a price between two ticks is told in."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +56,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """One line of at most 100 columns."""
     evidence: dict[str, float]
-    """Measured values by name."""
+    """Measured values by name, UNKNOWN where one is not known; those whose names end in `_tick` are prices in ticks."""
 
     def as_json(self, scale: Any) -> dict[str, object]:
         """The alert as the interface promises it; `scale` is a `tapeview.format.Scale`."""
@@ -74,5 +80,22 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
             "tier": self.tier,
             "held": self.held,
             "text": self.text,
-            "evidence": self.evidence,
+            "evidence": {named(name): _written(name, value, scale) for name, value in self.evidence.items()},
         }
+
+
+def named(name: str) -> str:
+    """A measured value's name where prices are shown as such: `stop_tick` is a `stop`."""
+    return name.removesuffix(_TICK)
+
+
+def priced(name: str, value: float, scale: Any) -> str | None:
+    """A price in ticks, by its name and `scale`, as the venue would write it; None for any other value."""
+    if not name.endswith(_TICK) or not math.isfinite(value):
+        return None
+    text: str = scale.price.fine_text(round(value * _HUNDREDTHS) * (scale.price.fine // _HUNDREDTHS))
+    return text
+
+
+def _written(name: str, value: float, scale: Any) -> float | str | None:
+    return priced(name, value, scale) or (None if math.isnan(value) else value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tapeview.alert import named, priced
 from tapeview.detectors import load
 from tapeview.detectors._calibration import CEILINGS, calibration
 from tapeview.format import Scale
@@ -61,7 +62,7 @@ class Explanation:
     story: tuple[Alert, ...]
     """What was told, oldest first."""
     evidence: tuple[tuple[str, str], ...]
-    """Measured values by name, as first told."""
+    """Measured values by name, as first told; prices as prices, `n/a` for what is not known."""
     thresholds: tuple[Applied, ...]
     calibration: str
     """Where the confidence comes from, or that there is none."""
@@ -75,17 +76,21 @@ def explain(story: tuple[Finding, ...], thresholds: Mapping[str, Thresholds], in
     alerts = tuple(finding.alert for finding in story)
     first = alerts[0]
     detector = load()[first.detector]
+    scale = Scale.of(instrument)
     return Explanation(
         title=detector.title,
         method=first.method,
         instrument=instrument.name,
         rule=detector.rule,
         story=alerts,
-        evidence=tuple((name.replace("_", " "), number(value)) for name, value in first.evidence.items()),
+        evidence=tuple(
+            (named(name).replace("_", " "), priced(name, value, scale) or number(value))
+            for name, value in first.evidence.items()
+        ),
         thresholds=applied(thresholds.get(first.detector) or detector.thresholds()),
         calibration=sureness(first),
         market=story[0].market,
-        scale=Scale.of(instrument),
+        scale=scale,
     )
 
 
@@ -122,8 +127,10 @@ def sureness(alert: Alert) -> str:
 
 def number(value: float | None) -> str:
     """A measured value or a threshold as text: whole ones whole, others with six significant digits at most."""
-    if value is None or math.isnan(value):
+    if value is None:
         return "–"
+    if math.isnan(value):
+        return "n/a"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if math.isinf(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
@@ -16,7 +17,7 @@ from feeds.errors import BadInput
 from feeds.events import BOOK, CLEAR, EVENT, FILL, NONE, OFF_GRID, SNAPSHOT, Events
 from feeds.instruments import Instrument
 from tapeview import format as fmt
-from tapeview.alert import CLEARED, CONFIRMED, PHASES, TIERS, Alert
+from tapeview.alert import CLEARED, CONFIRMED, PHASES, TIERS, UNKNOWN, Alert
 from tapeview.detectors import load
 from tapeview.detectors._calibration import confidence
 from tapeview.detectors._declare import ALERT, BOARD, CONTEXT, Detector, Found, Thresholds, asset_of, record
@@ -171,7 +172,7 @@ class Watch:
         score = float(one["score"])
         phase = int(one["phase"])
         reason = detector.reasons[int(one["reason"])] if phase == CLEARED else ""
-        evidence = {name: float(one[f"v{n}"]) for n, name in enumerate(detector.evidence)}
+        evidence = {name: _known(float(one[f"v{n}"])) for n, name in enumerate(detector.evidence)}
         sure = confidence(post.name, method, self.tier, score) if phase != CLEARED else None
         tick, tick_to = int(one["tick"]), int(one["tick_to"])
         found = Found(
@@ -319,6 +320,10 @@ def market_at(engine: Engine, outcome: Batch, row: int) -> Slice:
     bids = sorted(((tick, lots) for tick, lots in levels[1].items() if lots > 0), reverse=True)
     asks = sorted((tick, lots) for tick, lots in levels[-1].items() if lots > 0)
     return Slice(tuple(bids[:_BOOK_ROWS]), tuple(asks[:_BOOK_ROWS]), prints)
+
+
+def _known(value: float) -> float:
+    return UNKNOWN if math.isnan(value) else value
 
 
 def _share(value: float) -> str:

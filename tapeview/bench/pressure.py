@@ -1,10 +1,11 @@
 """What the touch tells: queue imbalance against the next move of the mid, order flow against the move beside it.
 
-The queue imbalance is looked at once at a random time between each two moves of the mid, and once a second; the chance
-of a rise is the imbalance detector's, once a second. Order flow is computed
-here from the touch after each message (Cont, Kukanov and Stoikov 2014, equation 2), over windows of 10 s side by
-side, divided by twice the mean depth of the window as the detector's pressure is; and so are the lots bought less
-those sold, which it has to beat.
+The touch is looked at once at a random time between each two moves of the mid: its queue imbalance, and the chance of a
+rise that the imbalance detector gave it by what it had learnt up to the CLOCK before. Both are looked at once a second
+as well. Order flow is computed here from the touch after each message (Cont, Kukanov and Stoikov 2014, equation 2),
+over windows of 10 s side by side, divided by twice the mean depth of the window as the detector's pressure is; the same
+of all lots within the watched depth, which is the sum of the flows of its levels (Xu, Gould and Howison 2018); and so
+are the lots bought less those sold, which it has to beat.
 """
 
 from __future__ import annotations
@@ -27,6 +28,15 @@ _NEXT_NS: Final = 60_000_000_000
 _Ints = NDArray[np.int64]
 
 
+class _Learnt(NamedTuple):
+    """What the detector had learnt at its CLOCK rows."""
+
+    when: _Ints
+    weights: NDArray[np.float64]
+    """By TERMS; all 0 as long as it knows too little."""
+    flow: NDArray[np.float64]
+
+
 class _Piece(NamedTuple):
     events: Events
     frame: NDArray[Any]
@@ -45,6 +55,7 @@ class Pressure:
         self._touches: list[NDArray[Any]] = []
         self._prints: list[NDArray[Any]] = []
         self._second = -1
+        self._learnt: list[tuple[int, NDArray[np.float64], float]] = []
         self._trade_side = 0
         self._last_side: list[int] = []
 
@@ -54,20 +65,23 @@ class Pressure:
         self._keep(events, frame)
         clocks = np.flatnonzero(frame["kind"] == CLOCK)
         seconds = frame["recv_ns"][clocks] // _SECOND_NS
-        fresh = np.ones(len(seconds), dtype=bool)
-        fresh[1:] = seconds[1:] != seconds[:-1]
         start = 0
-        for at, second in zip(clocks[fresh].tolist(), seconds[fresh].tolist(), strict=True):
-            if second == self._second:
-                continue
-            self._second = second
+        for at, second in zip(clocks.tolist(), seconds.tolist(), strict=True):
             self._watch.apply(_Piece(events[start : at + 1], frame[start : at + 1], news[start : at + 1]))
+            self._learn(int(frame["recv_ns"][at]))
             self._follow(frame[start : at + 1])
             start = at + 1
-            self._sample(frame[at])
+            if second != self._second:
+                self._second = second
+                self._sample(frame[at])
         if start < len(events):
             self._watch.apply(_Piece(events[start:], frame[start:], news[start:]))
             self._follow(frame[start:])
+
+    def _learn(self, now_ns: int) -> None:
+        from tapeview.detectors.imbalance import learnt
+
+        self._learnt.append((now_ns, *learnt(self._watch._posts[0].memory)))
 
     def _follow(self, frame: NDArray[Any]) -> None:
         sides = frame["side"][(frame["kind"] == TRADE) & (frame["side"] != 0)]
@@ -89,8 +103,11 @@ class Pressure:
         rows = frame[whole]
         live = (rows["state"] == S_LIVE) & (rows["warm"] != 0) & (rows["bid"] != NONE) & (rows["ask"] != NONE)
         touch = np.stack(
-            [rows["recv_ns"], live, rows["bid"], rows["ask"], rows["bid_lots"], rows["ask_lots"], rows["epoch"]]
-        )
+            [
+                rows["recv_ns"], live, rows["bid"], rows["ask"], rows["bid_lots"], rows["ask_lots"], rows["epoch"],
+                rows["bid_depth"], rows["ask_depth"],
+            ]
+        )  # fmt: skip
         changed = np.ones(touch.shape[1], dtype=bool)
         changed[1:] = (touch[1:, 1:] != touch[1:, :-1]).any(axis=0)
         changed[rows["kind"] == CLOCK] = True
@@ -126,8 +143,15 @@ class Pressure:
         seen = np.searchsorted(when, looks, side="right") - 1
         good = live[seen] & (touch[6][seen] == touch[6][moves[between + 1]]) & (until - since <= _NEXT_NS)
         lots, other = touch[4][seen[good]], touch[5][seen[good]]
-        by_move, upward = _cell((lots - other) / np.maximum(lots + other, 1)), up[between + 1][good]
+        imbalance, spread = (lots - other) / np.maximum(lots + other, 1), (touch[3] - touch[2])[seen[good]]
+        by_move, upward = _cell(imbalance), up[between + 1][good]
+        stated = _cell(2.0 * self._stated(looks[good], imbalance, spread) - 1.0)
+        tick = spread == 1
         return {
+            "stated.up": _counts(stated[upward], _CELLS),
+            "stated.down": _counts(stated[~upward], _CELLS),
+            "tick.up": _counts(by_move[tick & upward], _CELLS),
+            "tick.down": _counts(by_move[tick & ~upward], _CELLS),
             "queue.up": _counts(by_move[upward], _CELLS),
             "queue.down": _counts(by_move[~upward], _CELLS),
             "moves": (float(good.sum()),),
@@ -141,21 +165,32 @@ class Pressure:
             "samples": (float(known.sum()),),
         }
 
+    def _stated(self, looks: _Ints, imbalance: NDArray[np.float64], spread: _Ints) -> NDArray[np.float64]:
+        """The chance of a rise that the detector gave a touch by what it had learnt before; 1/2 where nothing."""
+        known = _Learnt(
+            np.array([one[0] for one in self._learnt], np.int64), np.array([one[1] for one in self._learnt]),
+            np.array([one[2] for one in self._learnt]),
+        )  # fmt: skip
+        at = np.searchsorted(known.when, looks, side="right") - 1
+        terms = np.stack(
+            [np.ones(len(looks)), np.where(spread == 1, imbalance, 0.0), np.where(spread != 1, imbalance, 0.0),
+             known.flow[at]]
+        )  # fmt: skip
+        said = (known.weights[at].T * terms).sum(axis=0)
+        return np.where(at >= 0, 1.0 / (1.0 + np.exp(-said)), 0.5)
+
     def _flow(self, touch: _Ints) -> dict[str, tuple[float, ...]]:
-        when, live, bid, ask, bid_lots, ask_lots, epoch = touch
+        when, live, bid, ask, bid_lots, ask_lots, epoch, bid_deep, ask_deep = touch
         live = live != 0
         both = live[1:] & live[:-1] & (epoch[1:] == epoch[:-1])
-        step = (
-            np.where(bid[1:] >= bid[:-1], bid_lots[1:], 0) - np.where(bid[1:] <= bid[:-1], bid_lots[:-1], 0)
-            - np.where(ask[1:] <= ask[:-1], ask_lots[1:], 0) + np.where(ask[1:] >= ask[:-1], ask_lots[:-1], 0)
-        )  # fmt: skip
         prints = np.concatenate(self._prints, axis=1)
         first, last = int(when[0]) // WINDOW_NS + 1, int(when[-1]) // WINDOW_NS
         if last - first < LEAST_WINDOWS:
             return {}
         edges = np.arange(first, last + 1) * WINDOW_NS
         at = np.searchsorted(when, edges, side="right") - 1
-        flow = np.concatenate([[0], np.cumsum(np.where(both, step, 0))])[at]
+        flow = np.concatenate([[0], np.cumsum(np.where(both, _steps(bid, ask, bid_lots, ask_lots), 0))])[at]
+        deep = np.concatenate([[0], np.cumsum(np.where(both, _steps(bid, ask, bid_deep, ask_deep), 0))])[at]
         broken = np.concatenate([[0], np.cumsum(~both)])[at]
         signed = np.concatenate([[0], np.cumsum(prints[1])])[np.searchsorted(prints[0], edges, side="right")]
         whole = np.diff(broken) == 0
@@ -163,9 +198,22 @@ class Pressure:
         if whole.sum() < LEAST_WINDOWS or not moved.any():
             return {}
         depth = _mean_between(when, (bid_lots + ask_lots) / 2.0, edges)[whole]
+        whole_depth = _mean_between(when, (bid_deep + ask_deep) / 2.0, edges)[whole]
         of_flow = _told(np.diff(flow)[whole] / (2.0 * np.maximum(depth, 1e-9)), moved)
+        of_deep = _told(np.diff(deep)[whole] / (2.0 * np.maximum(whole_depth, 1e-9)), moved)
         of_trades = _told(np.diff(signed)[whole].astype(np.float64), moved)
-        return {"flow": (of_flow,), "trades": (of_trades,), "gain": (of_flow - of_trades,)}
+        return {
+            "flow": (of_flow,), "deep": (of_deep,), "trades": (of_trades,), "gain": (of_flow - of_trades,),
+            "deep.gain": (of_deep - of_trades,),
+        }  # fmt: skip
+
+
+def _steps(bid: _Ints, ask: _Ints, bid_lots: _Ints, ask_lots: _Ints) -> _Ints:
+    """The order flow of each change of a touch."""
+    return (
+        np.where(bid[1:] >= bid[:-1], bid_lots[1:], 0) - np.where(bid[1:] <= bid[:-1], bid_lots[:-1], 0)
+        - np.where(ask[1:] <= ask[:-1], ask_lots[1:], 0) + np.where(ask[1:] >= ask[:-1], ask_lots[:-1], 0)
+    )  # fmt: skip
 
 
 def _mean_between(when: _Ints, values: NDArray[np.float64], edges: _Ints) -> NDArray[np.float64]:

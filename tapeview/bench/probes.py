@@ -92,9 +92,10 @@ def total_size(seen: Seen) -> Extra:
         label = seen.labels[n]
         whole = label.params["lots"]
         for alert in seen.steps:
-            if alert.key != seen.firsts[at].key or alert.phase == "cleared" or not alert.evidence["left_median"]:
+            left = alert.evidence["left_median"]
+            if alert.key != seen.firsts[at].key or alert.phase == "cleared" or math.isnan(left):
                 continue
-            guess = alert.evidence["executed"] + alert.evidence["left_median"]
+            guess = alert.evidence["executed"] + left
             ours.append(abs(guess - whole) / whole)
             before = [lots for ns, lots in ended if ns < alert.recv_ns]
             if before:
@@ -113,7 +114,7 @@ def set_up(seen: Seen) -> Extra:
     free = [(label.params["recross_ns"], label.t1_ns) for label in seen.labels]
     out: dict[str, list[float]] = {name: [] for name in ("over", "over.all", "hit", "decided")}
     for alert in seen.firsts:
-        now, target, stop = (2.0 * alert.evidence[name] for name in ("mid", "target", "invalid"))
+        now, target, stop = (2.0 * alert.evidence[name] for name in ("mid_tick", "target_tick", "invalid_tick"))
         side = alert.side
         if (target - now) * side <= 0 or (now - stop) * side <= 0:
             continue

@@ -206,19 +206,24 @@ def _touch(name: str, pressure: Pressure, hours: float) -> list[Row]:
     samples, moves = (int(extra.get(name, (0.0,))[0]) for name in ("samples", "moves"))
     plain = score.area_of("second")(tape)
     last = score.area_of("trade")(tape)
-    trades = score.mean_of("trades")(tape)
+    trades, touch = score.mean_of("trades")(tape), score.mean_of("flow")(tape)
     return [
         _row(
-            name, "queue imbalance, next move", "AUC", score.area_of("queue")(tape), None,
-            "" if last is None else f"side of the last trade: {last:.2f}",
+            name, "queue imbalance, next move", "AUC", score.area_of("stated")(tape), None,
+            ", ".join(
+                f"{what}: {area:.2f}"
+                for what, area in (("the queues alone", score.area_of("queue")(tape)), ("side of the last trade", last))
+                if area is not None
+            ),
             f"{moves:,} moves" + ("" if plain is None else f"; {plain:.2f} over {samples:,} seconds"),
         ),
         _row(name, "queue imbalance, next move", "ECE", score.gap_of("chance")(tape), most(0.03), "", ""),
         _row(
-            name, "order flow and the move beside it", "R2", score.mean_of("flow")(tape), None,
-            "" if trades is None else f"trade imbalance: {trades:.2f}", "windows of 10 s",
+            name, "order flow and the move beside it", "R2", score.mean_of("deep")(tape), None,
+            "" if trades is None or touch is None else f"of the touch: {touch:.2f}, trade imbalance: {trades:.2f}",
+            "windows of 10 s",
         ),
-        _row(name, "order flow and the move beside it", "gain", score.mean_of("gain")(tape), least(0.05), "", ""),
+        _row(name, "order flow and the move beside it", "gain", score.mean_of("deep.gain")(tape), least(0.05), "", ""),
     ]  # fmt: skip
 
 

@@ -100,12 +100,16 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "over null, whole tape": score.mean_of("over.all"),
     "hit rate": score.mean_of("hit"),
     "decided": score.mean_of("decided"),
-    "AUC": score.area_of("queue"),
+    "AUC": score.area_of("stated"),
+    "AUC of the queues": score.area_of("queue"),
+    "AUC of the queues at one tick": score.area_of("tick"),
     "AUC each second": score.area_of("second"),
     "ECE": score.gap_of("chance"),
-    "R2": score.mean_of("flow"),
-    "least gain in R2": score.least_of("gain"),
-    "gain in R2": score.mean_of("gain"),
+    "R2": score.mean_of("deep"),
+    "least gain in R2": score.least_of("deep.gain"),
+    "gain in R2": score.mean_of("deep.gain"),
+    "R2 of the touch": score.mean_of("flow"),
+    "least gain of the touch": score.least_of("gain"),
 }
 DETECTABLE: Final = f"D >= {LEAST:g}"
 EVIDENT_F1: Final = f"f1 [{DETECTABLE}]"
@@ -149,6 +153,7 @@ _PATTERN: Final = {"precision": least(0.80), "recall": least(0.70)}
 _VWAP: Final[dict[str, Any]] = {
     "anywhere": True, "probe": "set-up", "shows": ("over null, whole tape", "hit rate", "decided"), "calibrates": False,
 }  # fmt: skip
+_OF_FLOW: Final = ("R2", "gain in R2", "R2 of the touch", "least gain of the touch")
 TASKS: tuple[Task, ...] = (
     Task(
         "native iceberg, order ids", "iceberg", ("native",), ("native",), "A", 20,
@@ -181,15 +186,16 @@ TASKS: tuple[Task, ...] = (
     _nothing("absorption", "A", 3, "order ids"),
     Task(
         "queue imbalance, next move, large tick", "imbalance", (), (), "A", 30,
-        {"AUC": least(0.70), "ECE": most(0.03)}, pressure=True, seeds=24, shows=("AUC each second",), calibrates=False,
+        {"AUC": least(0.70), "ECE": most(0.03)}, pressure=True, seeds=24,
+        shows=("AUC of the queues", "AUC of the queues at one tick", "AUC each second"), calibrates=False,
     ),
     Task(
         "order flow and the move beside it, large tick", "imbalance", (), (), "A", 30,
-        {"least gain in R2": least(0.05)}, pressure=True, seeds=24, shows=("R2", "gain in R2"), calibrates=False,
+        {"least gain in R2": least(0.05)}, pressure=True, seeds=24, shows=_OF_FLOW, calibrates=False,
     ),
     Task(
         "order flow and the move beside it, small tick", "imbalance", (), (), "A", 30,
-        {"least gain in R2": least(0.05)}, pressure=True, profile="coin", seeds=12, shows=("R2", "gain in R2"),
+        {"least gain in R2": least(0.05)}, pressure=True, profile="coin", seeds=12, shows=_OF_FLOW,
         calibrates=False,
     ),
     Task(

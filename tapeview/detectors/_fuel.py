@@ -125,6 +125,12 @@ def take_input(m: Any, mean: int, which: int, value: int, as_of_ns: int, now_ns:
 
 
 @part
+def known(value: float) -> float:
+    """A value as evidence has it: not a number where it is UNKNOWN."""
+    return value if value >= 0.0 else math.nan
+
+
+@part
 def fresh(m: Any, which: int, now_ns: int) -> bool:
     """Say whether an input is there and not older than it may be."""
     limit = MAX_AGE_NS[which]

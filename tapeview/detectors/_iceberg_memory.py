@@ -6,6 +6,7 @@ a running story keeps its own. Stories are told by a pump, at most two alerts a 
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -51,6 +52,8 @@ UPDATES: Final = 1024
 BUCKETS: Final = 40
 RESERVOIR: Final = 64
 FOREVER: Final = 2**62
+LEFT_UNKNOWN: Final = -1
+"""What is left of an iceberg of which that is not known."""
 SECOND_NS: Final = 1_000_000_000
 
 IDLE, RUNNING, OVER = range(3)
@@ -110,8 +113,8 @@ MEMORY: Final = np.dtype(
         *_numbers("ow_after", "ow_like", shape=(LEVELS * OWN, BINS)),
         # orders that were refilled, and what such orders executed in the end
         *_numbers("no_id", "no_refills", "no_hidden", "no_peak", "no_executed", "no_ns", shape=(NATIVES,)),
-        *_numbers("km_ended", "km_cut", shape=(PEAKS, SIZE_ROWS)),
-        *_numbers("km_n", shape=(PEAKS,)),
+        *_numbers("km_ended", "km_cut", shape=(PEAKS + 1, SIZE_ROWS)),
+        *_numbers("km_n", shape=(PEAKS + 1,)),
         # prints that wait for their depth, rows of depth, and its updates
         *_numbers("q_n", "q_oldest", "u_first", "u_at", "u_n", "u_number", "r_n", "update_open", "gap_ns"),
         *_numbers("last_update_ns"),
@@ -245,7 +248,7 @@ def open_story(
     m.st_owner[place], m.st_hits[place] = NONE, m.lv_hits[slot]
     m.st_episodes[place], m.st_refilled[place] = m.lv_episodes[slot], m.lv_refilled[slot]
     m.st_detect[place], m.st_delay[place] = m.lv_detect[slot], 0
-    m.st_left[place], m.st_left_low[place], m.st_left_high[place] = 0, 0, 0
+    m.st_left[place], m.st_left_low[place], m.st_left_high[place] = LEFT_UNKNOWN, LEFT_UNKNOWN, LEFT_UNKNOWN
     at = board.stories % STORIES
     board.stories += 1
     m.st_board[place] = at
@@ -292,6 +295,12 @@ def end_story(m: Any, board: Any, n: int, reason: int, seq: int, cool_ns: int) -
 
 
 @part
+def of_left(lots: int) -> float:
+    """What is left as evidence has it: not a number where it is unknown."""
+    return float(lots) if lots != LEFT_UNKNOWN else math.nan
+
+
+@part
 def tell_one(m: Any, alert: Any, seq: int, recv_ns: int, exch_ns: int, i: int) -> int:
     """Write the next alert that is due; give 1, 0 where nothing is due."""
     for n in range(m.top):
@@ -309,8 +318,8 @@ def tell_one(m: Any, alert: Any, seq: int, recv_ns: int, exch_ns: int, i: int) -
         alert.score, alert.grade = m.st_score[n], m.st_grade[n]
         alert.v0, alert.v1, alert.v2 = float(m.st_refills[n]), float(m.st_peak[n]), float(m.st_hidden[n])
         alert.v3, alert.v4 = float(m.st_executed[n]), m.st_score[n]
-        alert.v5, alert.v6 = float(m.st_left[n]), float(m.st_left_low[n])
-        alert.v7, alert.v8, alert.v9 = float(m.st_left_high[n]), m.st_detect[n], float(m.st_queue[n])
+        alert.v5, alert.v6, alert.v7 = of_left(m.st_left[n]), of_left(m.st_left_low[n]), of_left(m.st_left_high[n])
+        alert.v8, alert.v9 = m.st_detect[n], float(m.st_queue[n])
         alert.v10, alert.v11 = float(m.st_hits[n]), float(m.st_episodes[n])
         alert.v12, alert.v13 = float(m.st_refilled[n]), float(m.st_delay[n])
         alert.v14 = (recv_ns - m.st_first_ns[n]) / 1e9

@@ -1,7 +1,7 @@
 """Native icebergs: orders that execute or show more than what was displayed of them, known by their id.
 
-What such orders executed in the end is kept, cancelled ones as censored, for the estimate of survival by E. L. Kaplan
-and P. Meier (J. Amer. Statist. Assoc. 53, 1958): how much of a running one is probably left.
+What such orders executed in the end is kept, in peaks of each, cancelled ones as censored, for the estimate of survival
+by E. L. Kaplan and P. Meier (J. Amer. Statist. Assoc. 53, 1958): how much of a running one is probably left.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from feeds.events import CANCEL, FILL, MODIFY, NO_BOOK, NONE
 from tapeview.detectors._estimate import size_bucket
 from tapeview.detectors._iceberg_memory import (
     EATEN,
+    LEFT_UNKNOWN,
     NATIVE,
     NATIVES,
     PEAKS,
@@ -58,17 +59,23 @@ def take_native(m: Any, number: int, recv_ns: int) -> int:
 
 
 @part
+def in_peaks(executed: int, peak: int) -> int:
+    """The row of the table of survival: so many sixteenths of a peak, above 31 of them in steps of 6 %."""
+    return min(size_bucket(max(executed * 16 // max(peak, 1), 1)), SIZE_ROWS - 1)
+
+
+@part
 def count_life(m: Any, peak: int, executed: int, ended: int) -> None:
-    """Keep what an iceberg executed: until its end, or until it was taken back."""
+    """Keep what an iceberg executed, in its peaks: until its end, or until it was taken back."""
     if executed <= 0:
         return
-    which = min(octave(peak), PEAKS - 1)
-    place = min(size_bucket(executed), SIZE_ROWS - 1)
-    if ended != 0:
-        m.km_ended[which, place] += 1
-        m.km_n[which] += 1
-    else:
-        m.km_cut[which, place] += 1
+    place = in_peaks(executed, peak)
+    for which in (min(octave(peak), PEAKS - 1), PEAKS):
+        if ended != 0:
+            m.km_ended[which, place] += 1
+            m.km_n[which] += 1
+        else:
+            m.km_cut[which, place] += 1
 
 
 @part
@@ -81,23 +88,33 @@ def lots_of_bucket(place: int) -> int:
 
 @part
 def estimate_left(m: Any, limit: Any, s: int, peak: int, executed: int) -> None:
-    """Put median and quartiles of what is left of an iceberg that executed so much into its story; 0 where unknown."""
-    m.st_left[s], m.st_left_low[s], m.st_left_high[s] = 0, 0, 0
+    """Put median and quartiles of what is left of an iceberg that executed so much into its story, LEFT_UNKNOWN where
+    too few have ended or none has executed more.
+
+    Totals are compared in peaks, with those of icebergs of the same octave of peaks where enough of them have ended,
+    else with all: how many tranches an owner has left says more than how many lots others had.
+    """
+    m.st_left[s], m.st_left_low[s], m.st_left_high[s] = LEFT_UNKNOWN, LEFT_UNKNOWN, LEFT_UNKNOWN
     which = min(octave(peak), PEAKS - 1)
     if m.km_n[which] < limit.km_min_completed:
+        which = PEAKS
+    if m.km_n[which] < limit.km_min_completed:
         return
-    start = min(size_bucket(max(executed, 1)), SIZE_ROWS - 1)
-    at_risk = 0
+    start = in_peaks(executed, peak)
+    at_risk, further = 0, 0
     for place in range(start + 1, SIZE_ROWS):
         at_risk += m.km_ended[which, place] + m.km_cut[which, place]
+        further += m.km_ended[which, place]
+    if further == 0:
+        return
     alive = 1.0
-    last = executed
+    last = 0
     low, median, high = -1, -1, -1
     for place in range(start + 1, SIZE_ROWS):
         ended, cut = m.km_ended[which, place], m.km_cut[which, place]
         if ended > 0:
             alive *= 1.0 - ended / at_risk
-            last = lots_of_bucket(place)
+            last = -(-lots_of_bucket(place) * peak // 16) - executed
             if low < 0 and alive <= 0.75:
                 low = last
             if median < 0 and alive <= 0.5:
@@ -107,11 +124,9 @@ def estimate_left(m: Any, limit: Any, s: int, peak: int, executed: int) -> None:
         at_risk -= ended + cut
         if at_risk <= 0:
             break
-    low = last if low < 0 else low
-    median = last if median < 0 else median
-    high = last if high < 0 else high
-    m.st_left_low[s], m.st_left[s] = max(low - executed, 0), max(median - executed, 0)
-    m.st_left_high[s] = max(high - executed, 0)
+    m.st_left_low[s] = last if low < 0 else low
+    m.st_left[s] = last if median < 0 else median
+    m.st_left_high[s] = last if high < 0 else high
 
 
 @part

@@ -30,8 +30,8 @@ def words(found: Found) -> str:
     whose = "buys" if found.side > 0 else "sells"
     long = f"{e['minutes']:.0f}m" if e["minutes"] >= 1 else f"{60 * e['minutes']:.0f}s"
     tight = f" (c{e['tightness']:.2f})".replace("c0.", "c.")
-    flow = f"RVOL{star} {e['rvol']:.1f} {whose} {share:.0%} z {abs(e['ofi_z']):.1f}"
-    stop = found.price(int(e["stop"]))
+    flow = f"RVOL{star} {e['rvol']:.1f} {whose} {share:.0%} z {max(e['ofi_z'], e['taker_z']):.1f}"
+    stop = found.price(int(e["stop_tick"]))
     head = f"{name} {arrow} {long} {e['width']:.0f}t"
     return fit(
         f"{head}{tight} broke {edge} · {flow} · stop idea {stop}",
@@ -50,6 +50,18 @@ CASES: Final = (
         "a tight range breaks upwards on a surge and runs its course",
         _RANGE + _BREAK + walk("+u+u+u+u+uu+uuuu+uuu" + "u" * 10, 113, 6, 200) + "~1000 b136:21",
         ("IGNITION ▲ 20s 8t", "IGNITION ▲ done"),
+        _FAST,
+    ),
+    Case(
+        "a tight range that one bar poked beyond, broken upwards",
+        LADDER
+        + walk("uuuu" + ("d" * 8 + "u" * 8) * 3, 104)
+        + walk("uu", 108, 1, 60)
+        + walk("dd", 110, 1, 60)
+        + walk(("d" * 8 + "u" * 8) * 3, 108)
+        + _BREAK
+        + walk("+u+u+u", 113, 6, 200),
+        ("IGNITION ▲ 20s 8t",),
         _FAST,
     ),
     Case(

@@ -12,6 +12,7 @@ BARS: Final = 128
 _SIGMA_BARS: Final = 120
 _ATR_BARS: Final = 14
 _WALK: Final = 1.5957691216057308
+_FAR: Final = 1 << 60
 
 
 def fields() -> tuple[tuple[Any, ...], ...]:
@@ -74,25 +75,55 @@ def touched(m: Any, bars: int, level: float, side: int) -> int:
 
 
 @part
+def reached_by(m: Any, bars: int, side: int, leave_out: int) -> int:
+    """The highest high (side 1) or lowest low (-1) of the last bars, given times side, the furthest few left out."""
+    first = second = -_FAR
+    for back in range(1, bars + 1):
+        at = (m.bars - back) % BARS
+        reach = m.b_high[at] if side > 0 else -m.b_low[at]
+        if reach > first:
+            second = first
+            first = reach
+        elif reach > second:
+            second = reach
+    return second if leave_out > 0 else first
+
+
+@part
+def edge_of(m: Any, bars: int, side: int, width: int, limit: Any) -> int:
+    """The edge of a range on a side, given times side: what its bars reach, or what all but one do if that one did not
+    poke far beyond; _FAR where neither is touched often enough.
+    """
+    near = max(2.0, 0.1 * width)
+    edge = reached_by(m, bars, side, 0)
+    if touched(m, bars, edge - near, side) >= limit.touches:
+        return edge
+    inner = reached_by(m, bars, side, 1)
+    if limit.poke <= 0.0 or edge - inner > max(4.0, limit.poke * width):
+        return _FAR
+    # The bar that poked reaches the inner edge too.
+    return inner if touched(m, bars, inner - near, side) > limit.touches else _FAR
+
+
+@part
 def find_range(m: Any, r: int, bars: int, limit: Any) -> None:
     """Look whether the last bars are a range: tight, wide enough to matter, and reached at both edges."""
     m.g_bars[r] = 0
     if m.bars < bars or (m.fresh_from > 0 and m.bars - m.fresh_from < limit.new_bars):
         return
-    high = m.b_high[(m.bars - 1) % BARS]
-    low = m.b_low[(m.bars - 1) % BARS]
-    for back in range(2, bars + 1):
-        high = max(high, m.b_high[(m.bars - back) % BARS])
-        low = min(low, m.b_low[(m.bars - back) % BARS])
+    high = reached_by(m, bars, 1, 0)
+    low = -reached_by(m, bars, -1, 0)
     width = high - low
+    if limit.naive == 0:
+        high = edge_of(m, bars, 1, width, limit)
+        low = -edge_of(m, bars, -1, width, limit)
+        if high == _FAR or low == -_FAR:
+            return
+        width = high - low
     walk = _WALK * m.sigma * math.sqrt(float(bars))
     tight = width / walk if walk > 0.0 else 99.0
-    if limit.naive == 0:
-        if width < 2 * limit.min_ticks or tight > limit.compress:
-            return
-        near = max(2.0, 0.1 * width)
-        if touched(m, bars, high - near, 1) < limit.touches or touched(m, bars, -(low + near), -1) < limit.touches:
-            return
+    if limit.naive == 0 and (width < 2 * limit.min_ticks or tight > limit.compress):
+        return
     m.g_bars[r], m.g_high[r], m.g_low[r], m.g_tight[r] = bars, high, low, tight
 
 

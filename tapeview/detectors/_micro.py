@@ -1,7 +1,8 @@
-"""What the two queues at the touch say of the next move: the micro-price, and a logistic fit that learns as it goes."""
+"""What the touch says of the next move: the micro-price, and a logistic fit of queues and flow, learning as it goes."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from feeds.events import NONE
@@ -13,13 +14,20 @@ STATES: Final = 20
 _WIDE: Final = 2 * STATES + 1
 _TERMS: Final = 6
 _KEEP: Final = 0.5 ** (1.0 / 5000.0)
+TERMS: Final = 4
+"""What the next move is fitted on: `term`."""
+LEAST_MOVES: Final = 50
+_FADE: Final = 0.5**0.1
+"""Half of the flow is forgotten in a second, of ten steps."""
+_DRIFT: Final = 0.01
 
 
 def fields() -> tuple[tuple[Any, ...], ...]:
     """The memory fields of both; they go on top of those of `_flow`."""
     return (
         *((name, "i8") for name in ("u_state", "u_quotes", "u_fit_ns", "p_wait", "p_mid", "p_n")),
-        *((name, "f8") for name in ("p_qi", "p_a", "p_b", "p_aa", "p_ab", "p_bb")),
+        ("p_flow", "f8"), ("p_depth", "f8"), ("p_cov", "f8", (TERMS * TERMS,)),
+        *((name, "f8", (TERMS,)) for name in ("p_x", "p_weight", "p_gain")),
         ("u_stay", "i8", (STATES * STATES,)), ("u_move", "i8", (STATES * STATES,)), ("u_jump", "i8", (STATES,)),
         ("u_micro", "f8", (STATES,)), ("u_term", "f8", (STATES,)), ("u_next", "f8", (STATES,)),
         ("u_work", "f8", (STATES * _WIDE,)),
@@ -44,23 +52,65 @@ def mirrored(state: int) -> int:
 
 
 @part
+def follow_flow(m: Any) -> None:
+    """Let the order flow of the last 100 ms into what has just pressed, and the touch into its usual lots."""
+    m.p_flow = m.p_flow * _FADE + m.a_ofi
+    if m.q_known != 0:
+        lots = 0.5 * (m.q_bid_lots + m.q_ask_lots)
+        m.p_depth += lots - m.p_depth if m.p_depth == 0.0 else _DRIFT * (lots - m.p_depth)
+
+
+@part
+def pressed(m: Any) -> float:
+    """What has just pressed on the touch, in ticks that it could have moved: at most 4 either way."""
+    return max(-4.0, min(4.0, m.p_flow / (2.0 * m.p_depth))) if m.p_depth > 0.0 else 0.0
+
+
+@part
+def term(k: int, queue_imbalance: float, spread: int, flow: float) -> float:
+    """What the fit makes of a touch: 1, its queue imbalance at a spread of a tick, at a wider one, and the flow."""
+    if k == 0:
+        return 1.0
+    if k == 3:
+        return flow
+    return queue_imbalance if (spread == 1) == (k == 1) else 0.0
+
+
+@part
 def learn_side(m: Any, up: float) -> None:
     """Move the fit by one outcome: recursive logistic regression, half of it forgotten after 5,000 moves of the mid."""
     if m.p_n == 0:
-        m.p_aa = 1.0
-        m.p_bb = 1.0
+        for i in range(TERMS):
+            m.p_cov[i * TERMS + i] = 1.0
     m.p_n += 1
-    x = m.p_qi
-    share = logistic(m.p_a + m.p_b * x)
-    gain_a = m.p_aa + m.p_ab * x
-    gain_b = m.p_ab + m.p_bb * x
-    scale = 1.0 / (_KEEP / max(share * (1.0 - share), 0.01) + gain_a + gain_b * x)
-    m.p_aa = min((m.p_aa - scale * gain_a * gain_a) / _KEEP, 10.0)
-    m.p_ab = (m.p_ab - scale * gain_a * gain_b) / _KEEP
-    m.p_bb = min((m.p_bb - scale * gain_b * gain_b) / _KEEP, 10.0)
-    away = up - share
-    m.p_a += (m.p_aa + m.p_ab * x) * away
-    m.p_b += (m.p_ab + m.p_bb * x) * away
+    said = 0.0
+    scale = 0.0
+    for i in range(TERMS):
+        said += m.p_weight[i] * m.p_x[i]
+        gain = 0.0
+        for j in range(TERMS):
+            gain += m.p_cov[i * TERMS + j] * m.p_x[j]
+        m.p_gain[i] = gain
+        scale += m.p_x[i] * gain
+    share = logistic(said)
+    scale = 1.0 / (_KEEP / max(share * (1.0 - share), 0.01) + scale)
+    for i in range(TERMS):
+        for j in range(TERMS):
+            m.p_cov[i * TERMS + j] = (m.p_cov[i * TERMS + j] - scale * m.p_gain[i] * m.p_gain[j]) / _KEEP
+    # What is never met would be known less and less, without end.
+    for i in range(TERMS):
+        if m.p_cov[i * TERMS + i] > 10.0:
+            less = math.sqrt(10.0 / m.p_cov[i * TERMS + i])
+            for j in range(TERMS):
+                m.p_cov[i * TERMS + j] *= less
+                m.p_cov[j * TERMS + i] *= less
+    for i in range(TERMS):
+        gain = 0.0
+        for j in range(TERMS):
+            gain += m.p_cov[i * TERMS + j] * m.p_x[j]
+        m.p_gain[i] = gain
+    for i in range(TERMS):
+        m.p_weight[i] += m.p_gain[i] * (up - share)
 
 
 @part
@@ -90,23 +140,30 @@ def learn_quote(m: Any) -> None:
 
 @part
 def ask_side(m: Any, queue_imbalance: float) -> None:
-    """Remember the queue imbalance of this instant until the mid has moved, unless an earlier one still waits."""
+    """Remember the touch of this instant until the mid has moved, unless an earlier one still waits."""
     if m.p_wait == 0:
         m.p_wait = 1
         m.p_mid = m.q_bid + m.q_ask
-        m.p_qi = queue_imbalance
+        flow = pressed(m)
+        for k in range(TERMS):
+            m.p_x[k] = term(k, queue_imbalance, m.q_ask - m.q_bid, flow)
 
 
 @part
-def up_share(m: Any, queue_imbalance: float) -> float:
-    """Probability that the next move of the mid is up, given the queues; 0.5 while fewer than 50 moves are known.
+def up_share(m: Any, queue_imbalance: float, spread: int) -> float:
+    """Probability that the next move of the mid is up, given the queues, the spread in ticks and the flow just now;
+    0.5 while fewer than 50 moves are known.
 
     M. Gould, J. Bonart, Queue imbalance as a one-tick-ahead price predictor in a limit order book, Market
-    Microstructure and Liquidity 2(2), 2016.
+    Microstructure and Liquidity 2(2), 2016, have the queues alone, in markets whose spread is a tick.
     """
-    if m.p_n < 50:
+    if m.p_n < LEAST_MOVES:
         return 0.5
-    return logistic(m.p_a + m.p_b * queue_imbalance)
+    flow = pressed(m)
+    said = 0.0
+    for k in range(TERMS):
+        said += m.p_weight[k] * term(k, queue_imbalance, spread, flow)
+    return logistic(said)
 
 
 @part

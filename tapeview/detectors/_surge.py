@@ -33,6 +33,7 @@ SIZES: Final = 2
 """Tables of sizes used: lots closed by force in a flow window, buys and sells."""
 _SUMS: Final = (
     "mid", "volume", "delta", "unsigned", "buy_sweeps", "sell_sweeps", "forced_buys", "forced_sells", "interest",
+    "closed_up", "closed_down",
 )  # fmt: skip
 
 
@@ -42,8 +43,8 @@ def fields() -> tuple[tuple[Any, ...], ...]:
         *((f"r_{name}", "i8", (RING,)) for name in (*_SUMS, "ask", "bid", "whole")), ("r_sorted", "i8", (RING,)),
         *((name, "i8") for name in (
             *_SUMS, "bar", "bar_whole", "begun", "live_ns", "typical", "high", "low", "high_try", "low_try", "high_at",
-            "low_at", "order_side", "order_ns", "order_exch_ns", "order_tick", "order_levels", "ask_median",
-            "bid_median", "swept", "forced",
+            "low_at", "interest_mid", "order_side", "order_ns", "order_exch_ns", "order_tick", "order_levels",
+            "ask_median", "bid_median", "swept", "forced",
         )),
         *((name, "f8") for name in (
             "ask_mean", "bid_mean", "x_return", "x_volume", "x_share", "x_flow", "x_lost", "x_sweeps", "x_new",
@@ -109,6 +110,7 @@ def put_sums(m: Any, at: int, whole: int) -> None:
     m.r_mid[at], m.r_volume[at], m.r_delta[at], m.r_unsigned[at] = m.mid, m.volume, m.delta, m.unsigned
     m.r_buy_sweeps[at], m.r_sell_sweeps[at] = m.buy_sweeps, m.sell_sweeps
     m.r_forced_buys[at], m.r_forced_sells[at], m.r_interest[at] = m.forced_buys, m.forced_sells, m.interest
+    m.r_closed_up[at], m.r_closed_down[at] = m.closed_up, m.closed_down
     m.r_ask[at], m.r_bid[at] = int(m.ask_mean), int(m.bid_mean)
     m.r_whole[at] = whole
 
@@ -122,6 +124,23 @@ def look(m: Any, row: Any) -> None:
         m.ask_mean, m.bid_mean = float(row.ask_depth), float(row.bid_depth)
     m.ask_mean += _SMOOTH * (row.ask_depth - m.ask_mean)
     m.bid_mean += _SMOOTH * (row.bid_depth - m.bid_mean)
+
+
+@part
+def take_interest(m: Any, interest: int) -> None:
+    """Take the open interest as it is, 0 where unknown; what was closed since its last change goes to the price's way.
+
+    Positions closed while the price rose were not those that a fall after it forces.
+    """
+    if interest == m.interest:
+        return
+    if interest > 0 and m.interest > 0:
+        if m.mid > m.interest_mid:
+            m.closed_up += m.interest - interest
+        elif m.mid < m.interest_mid:
+            m.closed_down += m.interest - interest
+    m.interest = interest
+    m.interest_mid = m.mid
 
 
 @part
@@ -221,4 +240,5 @@ def measure(m: Any, side: int, flow_ns: int, forced_quantile: float) -> None:
         closed = was - m.interest
         # Positions are closed by trades: a greater loss is the venue's restatement or another contract.
         if closed <= m.volume - m.r_volume[(m.bar - DEPTH_BARS) % RING]:
-            m.x_interest = closed / was
+            its_way = m.closed_up - m.r_closed_up[start] if side > 0 else m.closed_down - m.r_closed_down[start]
+            m.x_interest = its_way / was

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -401,9 +402,10 @@ def words(found: Found) -> str:
     text = f"{_name(found)} {side} {price} · {found.method} · {refills} {many}, peak ~{found.size(int(about['peak']))}"
     if about["hidden"]:
         text += f" · ≥{found.size(int(about['hidden']))} hidden"
-    if about["left_median"]:
-        low, high = found.size(int(about["left_low"])), found.size(int(about["left_high"]))
-        text += f" · left {found.size(int(about['left_median']))} ({low}–{high})"
+    if math.isnan(about["left_median"]):
+        return text + " · left n/a" if found.method == "native" else text
+    low, high = found.size(int(about["left_low"])), found.size(int(about["left_high"]))
+    text += f" · left {found.size(int(about['left_median']))} ({low}–{high})"
     return text
 
 

@@ -41,6 +41,9 @@ class IgnitionThresholds(Thresholds, frozen=True, kw_only=True):
         float, bound(0.05, 2, "Most width of a range, over 1.596 σ √bars: what a random walk covers.", "J")
     ] = 0.60
     touches: Annotated[int, bound(1, 5, "Bars that reach each edge, the first and last 3 bars apart.", "J")] = 2
+    poke: Annotated[
+        float, bound(0, 1, "Width that one bar may have poked beyond an edge, at least two ticks; 0: none may.", "B")
+    ] = 0.1
     min_ticks: Annotated[int, bound(1, 10_000, "Least width of a range in ticks.", "J")] = 6
     margin: Annotated[float, bound(0, 1, "Width beyond an edge that is a break, at least one tick.", "J")] = 0.1
     hold_s: Annotated[float, bound(0, 60, "Seconds outside before a break is looked at.", "J")] = 3.0
@@ -51,6 +54,9 @@ class IgnitionThresholds(Thresholds, frozen=True, kw_only=True):
     rvol_keep: Annotated[float, bound(0, 100, "The same when it is confirmed.", "J")] = 1.5
     buy_share: Annotated[float, bound(0.5, 1, "Least share of takers on its side.", "J")] = 0.6
     ofi_z: Annotated[float, bound(0, 10, "Least order flow of 10 s since the break, in its own deviations.", "J")] = 2.0
+    taker_z: Annotated[
+        float, bound(0, 100, "Net lots of takers in 20 s that are as good, in their own deviations.", "B")
+    ] = 2.0
     spread_most: Annotated[float, bound(1, 100, "Most median spreads at a break.", "J")] = 2.0
     one_print: Annotated[float, bound(0, 1, "Most of that volume that may be one print.", "J")] = 0.5
     fail_share: Annotated[float, bound(0, 2, "Width back inside that makes it failed.", "J")] = 0.25
@@ -82,15 +88,15 @@ MEMORY: Final = np.dtype(
     [
         *_flow.fields(),
         *_flow.curve_fields(),
-        *_estimate.fields(windows=_WINDOWS, means=1),
+        *_estimate.fields(windows=_WINDOWS, means=2),
         *_ignition_range.fields(),
         *((name, "i8") for name in ("second", "spread16", "news_ns", "big", "big_ns", "keys")),
-        ("z", "f8"), ("rvol", "f8"), ("share", "f8"),
+        ("z", "f8"), ("taken_z", "f8"), ("rvol", "f8"), ("share", "f8"),
         *((name, "i8", (2,)) for name in (
             "k_phase", "k_out_ns", "k_armed", "k_edge", "k_width", "k_bars", "k_best", "k_told_ns", "k_told", "k_key",
             "k_grade", "k_news",
         )),
-        ("k_tight", "f8", (2,)), ("k_z", "f8", (2,)),
+        ("k_tight", "f8", (2,)), ("k_z", "f8", (2,)), ("k_taken_z", "f8", (2,)),
     ]
 )  # fmt: skip
 
@@ -111,6 +117,7 @@ def look_outside(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> None:
         elif (mid - m.k_best[k]) * side > 0:
             m.k_best[k] = mid
         m.k_z[k] = max(m.k_z[k], m.z * side)
+        m.k_taken_z[k] = max(m.k_taken_z[k], m.taken_z * side)
         return
     for r in range(2):
         if m.g_bars[r] == 0 or m.k_phase[k] != IDLE:
@@ -121,14 +128,14 @@ def look_outside(m: Any, k: int, mid: int, now_ns: int, limit: Any) -> None:
         if (mid - edge) * side > margin:
             m.k_phase[k], m.k_out_ns[k], m.k_armed[k], m.k_edge[k] = OUTSIDE, now_ns, 0, edge
             m.k_width[k], m.k_bars[k], m.k_tight[k], m.k_best[k] = width, m.g_bars[r], m.g_tight[r], mid
-            m.k_z[k] = m.z * side
+            m.k_z[k], m.k_taken_z[k] = m.z * side, m.taken_z * side
 
 
 @part
 def surges(m: Any, k: int, limit: Any) -> int:
     """Say whether volume, takers and order flow are with a break, at a spread as usual."""
     side = 1 - 2 * k
-    if m.rvol < limit.rvol or m.k_z[k] < limit.ofi_z:
+    if m.rvol < limit.rvol or (m.k_z[k] < limit.ofi_z and m.k_taken_z[k] < limit.taker_z):
         return 0
     share = m.share if side > 0 else 1.0 - m.share
     if share < limit.buy_share or m.big > limit.one_print * m.w_sum[VOLUME]:
@@ -200,13 +207,14 @@ def tell(m: Any, alert: Any, row: Any, i: int, k: int, phase: int, reason: int, 
     alert.key, alert.side, alert.phase, alert.reason = m.k_key[k], side, phase, reason
     alert.method = m.k_news[k]
     alert.tick, alert.tick_to, alert.lots, alert.grade = edge, edge, m.w_sum[VOLUME], m.k_grade[k]
-    score = clip(m.rvol / 3.0) * clip(m.k_z[k] / 3.0) * clip((0.6 - m.k_tight[k]) / 0.3) * clip(share)
+    flow = max(m.k_z[k], m.k_taken_z[k])
+    score = clip(m.rvol / 3.0) * clip(flow / 3.0) * clip((0.6 - m.k_tight[k]) / 0.3) * clip(share)
     alert.score = math.sqrt(math.sqrt(score))
     alert.v0, alert.v1, alert.v2, alert.v3 = 0.5 * m.k_width[k], m.k_tight[k], m.rvol, share
     alert.v4, alert.v5 = m.k_z[k], float(stop_idea(m, k, limit))
     alert.v6, alert.v7 = m.k_bars[k] * limit.bar_s / 60.0, 0.5 * (m.k_best[k] - m.k_edge[k]) * side
     alert.v8, alert.v9 = (now_ns - m.k_out_ns[k]) / 1e9, float(knows_days(m, now_ns))
-    alert.v10 = 0.5 * m.sigma
+    alert.v10, alert.v11 = 0.5 * m.sigma, m.k_taken_z[k]
 
 
 # -- the kernel -----------------------------------------------------------------------------------
@@ -241,10 +249,12 @@ def measure(m: Any, now_ns: int, limit: Any) -> None:
     known = m.w_sum[LATE_VOLUME]
     m.share = 0.5 + 0.5 * m.w_sum[LATE_SIGNED] / known if known > 0 else 0.5
     m.z = root_mean(m, 0, float(m.w_sum[FLOW]))
+    m.taken_z = root_mean(m, 1, float(m.w_sum[LATE_SIGNED]))
     second = now_ns // SECOND_NS
     if second != m.second:
         m.second = second
         mean_add(m, 0, float(m.w_sum[FLOW]), _FLOW_HALF_LIFE)
+        mean_add(m, 1, float(m.w_sum[LATE_SIGNED]), _FLOW_HALF_LIFE)
         m.spread16 = follow_median(m.spread16, m.q_ask - m.q_bid)
 
 
@@ -315,8 +325,9 @@ DETECTOR = Detector(
     title="Ignition",
     rule=(
         "A range is the mid price of `bars` bars (or three times as many) no wider than `compress` of what a random "
-        "walk covers, reached at both edges. A break is the mid beyond an edge by `margin` of the width, with volume, "
-        "takers and order flow on its side at a usual spread; told when it has held for `confirm_s` or a bar has "
+        "walk covers, reached at both edges; one bar may have poked beyond each. A break is the mid beyond an edge by "
+        "`margin` of the width, with volume, takers and order flow, or net lots of takers as far from usual, on its "
+        "side at a usual spread; told when it has held for `confirm_s` or a bar has "
         "closed outside. It fails when it is back inside, is reversed when most of a large move is given back, and is "
         "done after `done_widths` or `done_s`."
     ),
@@ -328,7 +339,8 @@ DETECTOR = Detector(
     methods=("ignition", "news"),
     reasons=("", "failed", "reversed", "done", "book lost"),
     evidence=(
-        "width", "tightness", "rvol", "share", "ofi_z", "stop", "minutes", "beyond", "seconds", "rvol_days", "sigma",
+        "width", "tightness", "rvol", "share", "ofi_z", "stop_tick", "minutes", "beyond", "seconds", "rvol_days",
+        "sigma", "taker_z",
     ),
     knob="rvol",
     cases=CASES,

@@ -18,7 +18,16 @@ from tapeview.detectors._cycle import ACTIVE, CLEAR, CONFIRM, COOLING, NOTHING, 
 from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import mean_add, normal_share, root_mean, size_add, size_quantile, slide_add
 from tapeview.detectors._flow import SECOND_NS, fit, follow_median, forget, hear, order_flow, settle
-from tapeview.detectors._micro import ask_side, fit_micro, learn_quote, micro_offset, up_share
+from tapeview.detectors._micro import (
+    LEAST_MOVES,
+    ask_side,
+    fit_micro,
+    follow_flow,
+    learn_quote,
+    micro_offset,
+    pressed,
+    up_share,
+)
 from tapeview.engine._jit import call_plain, kernel, part
 from tapeview.engine.frame import IS_EVENT, IS_TOUCH, IS_TRADE
 
@@ -91,6 +100,7 @@ def flush(m: Any, row: Any, cells: int) -> None:
     slide_add(m, UNSIGNED, now_ns - 1, cells, m.a_none)
     slide_add(m, DEEP, now_ns - 1, cells, m.a_deep)
     m.a_deep = 0
+    follow_flow(m)
     m.a_ofi = 0
     m.a_buy = 0
     m.a_sell = 0
@@ -192,7 +202,8 @@ def tell(m: Any, alert: Any, row: Any, i: int, k: int, phase: int, reason: int, 
     alert.tick, alert.tick_to, alert.lots, alert.grade = NONE, NONE, abs(m.ofi), m.c_grade[k]
     alert.score = normal_share(abs(m.z)) * agrees(m, side, limit) / 3.0
     alert.v0, alert.v1, alert.v2, alert.v3, alert.v4 = float(m.ofi), m.z, m.qi, m.ti, m.press
-    alert.v5, alert.v6, alert.v7 = m.depth, up_share(m, m.qi), float(m.q_ask - m.q_bid)
+    alert.v5, alert.v6 = m.depth, up_share(m, m.qi, m.q_ask - m.q_bid)
+    alert.v7 = float(m.q_ask - m.q_bid)
     alert.v8, alert.v9, alert.v10 = micro_offset(m), float(limit.window_s), float(m.deep)
 
 
@@ -220,6 +231,7 @@ def watch(
             m.q_lost = 0
             forget(m, _WINDOWS, cells)
             m.span_ends_ns = 0
+            m.p_flow = 0.0
             for k in range(2):
                 if m.c_phase[k] == ACTIVE:
                     tell(m, out[n], row, i, k, CLEARED, LOST, limit)
@@ -282,6 +294,20 @@ def reading(memory: NDArray[Any]) -> dict[str, float | str]:
     return dict(call_plain(_read, memory))
 
 
+def learnt(memory: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """The weights of the fit of the next move, 0 while it knows too little, and what has just pressed, as a memory
+    has them: with the queues and the spread all that the chance of a rise depends on.
+    """
+    known, flow = call_plain(_fit, memory)
+    weights = memory["p_weight"][0].copy()
+    return (weights if known else np.zeros_like(weights)), flow
+
+
+def _fit(memory: Any) -> tuple[bool, float]:
+    m = memory[0]
+    return m.p_n >= LEAST_MOVES, pressed(m)
+
+
 def _read(memory: Any) -> dict[str, float | str]:
     m = memory[0]
     known = m.spans >= 30.0 and m.sxx > 0.0 and m.syy > 0.0 and m.dxx > 0.0
@@ -290,8 +316,8 @@ def _read(memory: Any) -> dict[str, float | str]:
         "depth": m.depth, "pressure": m.press, "slope": m.sxy / m.sxx if known else 1.0,
         "r2": m.sxy * m.sxy / (m.sxx * m.syy) if known else 0.0,
         "deep_r2": m.dxy * m.dxy / (m.dxx * m.syy) if known else 0.0, "spans": m.spans,
-        "p_up": up_share(m, m.qi), "micro": micro_offset(m), "micro_by": "micro" if m.u_fit_ns else "wmid",
-        "quotes": float(m.u_quotes),
+        "p_up": up_share(m, m.qi, m.q_ask - m.q_bid), "micro": micro_offset(m),
+        "micro_by": "micro" if m.u_fit_ns else "wmid", "quotes": float(m.u_quotes),
     }  # fmt: skip
 
 

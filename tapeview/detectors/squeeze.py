@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -30,12 +31,12 @@ from tapeview.detectors import _cycle as cycle
 from tapeview.detectors import _estimate as estimate
 from tapeview.detectors import _fuel as fuel
 from tapeview.detectors import _surge as surge
-from tapeview.detectors._cycle import ACTIVE, CLEAR, CONFIRM, NOTHING, RAISE, finish, step
+from tapeview.detectors._cycle import ACTIVE, CLEAR, CONFIRM, COOLING, NOTHING, RAISE, drop, finish, step
 from tapeview.detectors._declare import A_CRYPTO, A_FUTURE, ABSORBED, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import logistic
-from tapeview.detectors._fuel import UNKNOWN, funding_sigmas, open_interest, refuel, take_input
+from tapeview.detectors._fuel import funding_sigmas, known, open_interest, refuel, take_input
 from tapeview.detectors._squeeze_cases import CASES
-from tapeview.detectors._surge import BARS, FLOW, close_bars, look, measure, restart, take_print
+from tapeview.detectors._surge import BARS, FLOW, close_bars, look, measure, restart, take_interest, take_print
 from tapeview.engine._jit import kernel, part
 from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TRADE
 
@@ -92,6 +93,9 @@ class SqueezeThresholds(Thresholds, frozen=True, kw_only=True):
     fee_weight: Annotated[float, bound(0, 1, "Weight of the borrow fee.", "J")] = 0.20
     oi_drop: Annotated[float, bound(0.0005, 0.5, "Share of the open interest closed in the window.", "J")] = 0.01
     cascade_z: Annotated[float, bound(0.5, 20, "Return of the window in a cascade, in deviations.", "J")] = 2.0
+    cascade_cooldown_min: Annotated[
+        float, bound(0, 240, "Minutes before the next cascade of that side; none after a mere stop-run.", _FITTED)
+    ] = 3.0
     liq_q: Annotated[float, bound(0.5, 0.9999, "Share of times with fewer lots closed by force.", "J")] = 0.99
     naive: Annotated[int, bound(0, 1, "1 asks for nothing but the return: the rule to compare with.", "J")] = 0
 
@@ -114,6 +118,7 @@ MEMORY: Final = np.dtype(
         *surge.fields(),
         *fuel.fields(),
         ("s_method", "i8", (2,)), ("s_since_ns", "i8", (2,)), ("s_from", "i8", (2,)), ("s_seq", "i8", (2,)),
+        ("s_again_ns", "i8", (2,)),
         ("now_ns", "i8"), ("dead_ns", "i8"), ("halted", "i8"), ("stopped", "i8"), ("second", "i8"),
         ("counted_ns", "i8"), ("score", "f8"), ("value", "f8"), ("method", "i8"), ("grade", "i8"),
     ]
@@ -204,6 +209,22 @@ def ending(m: Any, limit: Any, b: Any, k: int, seq: int) -> int:
 
 
 @part
+def again(m: Any, limit: Any, k: int) -> int:
+    """When, of the live time, a cascade of a side whose run is over may be told of."""
+    return m.live_ns + int(limit.cascade_cooldown_min * _MINUTE_NS) if m.s_method[k] == CASCADE else m.live_ns
+
+
+@part
+def cool_for_cascades(m: Any, limit: Any, k: int) -> None:
+    """While a side is silent after a run, let nothing but a cascade be told of it."""
+    if m.c_phase[k] == COOLING:
+        if m.method == CASCADE and m.value >= limit.on and m.live_ns >= m.s_again_ns[k]:
+            drop(m, k)
+    elif m.method != CASCADE and m.live_ns < m.c_cool_ns[k]:
+        m.c_phase[k] = COOLING
+
+
+@part
 def tell(
     m: Any, alert: Any, row: Any, i: int, exch_ns: int, k: int, context: Any, phase: int, reason: int
 ) -> None:  # fmt: skip
@@ -217,9 +238,9 @@ def tell(
     alert.lots = m.volume - m.r_volume[(m.bar - BARS) % surge.RING]
     alert.grade = m.c_grade[k]
     alert.score = m.score
-    alert.v0, alert.v1, alert.v2, alert.v3 = m.fuel, m.fuel_sure, m.short_share, m.cover_days
-    alert.v4 = m.fee
-    alert.v5 = UNKNOWN if m.fuel_as_of == NONE else m.fuel_as_of // _SECOND_NS
+    alert.v0, alert.v1, alert.v2, alert.v3 = known(m.fuel), m.fuel_sure, known(m.short_share), known(m.cover_days)
+    alert.v4 = known(m.fee)
+    alert.v5 = math.nan if m.fuel_as_of == NONE else m.fuel_as_of // _SECOND_NS
     alert.v6, alert.v7, alert.v8, alert.v9 = side * m.x_return, m.x_volume, m.x_share, m.x_lost
     alert.v10, alert.v11 = float(m.swept), m.x_new
     alert.v12 = -m.x_interest
@@ -290,7 +311,7 @@ def watch(
             continue
         if row.kind != CLOCK or not go_on(m, row, bar_ns):
             continue
-        m.interest = open_interest(m, row.recv_ns)
+        take_interest(m, open_interest(m, row.recv_ns))
         if close_bars(m, row.recv_ns, bar_ns):
             refuel(m, limit, row.recv_ns)
         second = row.recv_ns // _SECOND_NS
@@ -306,6 +327,8 @@ def watch(
             active = m.c_phase[k] == ACTIVE
             if active and m.s_method[k] != STOP_RUN:
                 m.method = m.s_method[k]
+            if not active and limit.naive == 0:
+                cool_for_cascades(m, limit, k)
             done = step(
                 m, k, m.live_ns, m.value, 0.5, limit.on, limit.off, limit.hold_s * _SECOND_NS,
                 limit.off_s * _SECOND_NS, limit.cooldown_min * _MINUTE_NS, grade_of(m, limit, k),
@@ -319,6 +342,7 @@ def watch(
                 m.s_from[k] = m.r_mid[(m.bar - BARS) % surge.RING] // 2
             elif done == CLEAR:
                 phase, reason = CLEARED, FADED
+                m.s_again_ns[k] = again(m, limit, k)
             elif done == RAISE:
                 phase = RAISED
                 m.s_method[k] = m.method
@@ -327,6 +351,7 @@ def watch(
                 if reason != 0:
                     phase = CLEARED
                     finish(m, k, m.live_ns, limit.cooldown_min * _MINUTE_NS)
+                    m.s_again_ns[k] = again(m, limit, k)
                 elif m.method != m.s_method[k] and m.value >= limit.on:
                     phase = RAISED
                     m.s_method[k] = m.method
@@ -413,9 +438,9 @@ DETECTOR = Detector(
         "`signs` signs, the return among them, for `hold_s`. Up with fuel it is a squeeze, without, and "
         "always in a future, a stop-run. Fuel "
         "is 0 to 100 from short interest over float, days to cover, utilisation and borrow fee, each as of its date; "
-        "what is missing drops out. In crypto a loss of open interest with the run, or forced orders where open "
-        "interest is unknown, makes it a liquidation cascade. Fuel alone never alerts. Depth is that within "
-        "`depth_ticks` of the touch; volume is compared with today's (RVOL*)."
+        "what is missing drops out. In crypto a loss of open interest while the price goes that way, or forced "
+        "orders where open interest is unknown, makes it a liquidation cascade. Fuel alone never alerts. Depth is that "
+        "within `depth_ticks` of the touch; volume is compared with today's (RVOL*)."
     ),
     thresholds=SqueezeThresholds,
     memory=MEMORY,

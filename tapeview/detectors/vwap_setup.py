@@ -344,9 +344,9 @@ def words(found: Found) -> str:
         return f"{name} {arrow} {found.reason} after {e['seconds']:.0f}s · z {e['z']:+.1f} · {null}"
     way = f"z {e['z_from']:+.1f}→{e['z']:+.1f}"
     to = "VWAP" if found.method == "revert" else "target"
-    target = f"{to} {found.price(round(e['target']))}"
-    far = f"{e['target'] - e['mid']:+.0f}t"
-    end = found.price(round(e["invalid"]))
+    target = f"{to} {found.price(round(e['target_tick']))}"
+    far = f"{e['target_tick'] - e['mid_tick']:+.0f}t"
+    end = found.price(round(e["invalid_tick"]))
     return fit(
         f"{name} {arrow} {way} · flow 3/3 · {target} ({far}) · invalid {end} · {null}",
         f"{name} {arrow} {way} · {target} ({far}) · invalid {end} · {null}",
@@ -380,7 +380,7 @@ DETECTOR = Detector(
     methods=("pullback", "revert"),
     reasons=("", "target", "invalid", "expired"),
     evidence=(
-        "z_from", "z", "null", "target", "invalid", "mid", "ofi", "ti_z", "cvd_slope", "rvol", "seconds",
+        "z_from", "z", "null", "target_tick", "invalid_tick", "mid_tick", "ofi", "ti_z", "cvd_slope", "rvol", "seconds",
     ),
     knob="ti_z",
     cases=(

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from feeds.instruments import Instrument
-from tapeview.alert import Alert
+from tapeview.alert import UNKNOWN, Alert
 from tapeview.detectors import _calibration, load
 from tapeview.detectors._calibration import Calibration, Map
 from tapeview.detectors._declare import Thresholds, bound
 from tapeview.detectors.large_print import LargePrintThresholds
 from tapeview.explanation import applied, explain, number, sureness
+from tapeview.format import Scale
 from tapeview.watch import Finding, Slice
 
 MES = Instrument(venue="cme", symbol="MES", tick="0.25")
@@ -42,6 +43,22 @@ def test_it_gathers_the_rule_the_story_and_the_market_at_its_beginning() -> None
     assert (made.title, made.method, made.instrument) == ("Large print", "print", MES.name)
     assert made.rule == load()["large_print"].rule
     assert made.evidence == (("lots", "60"), ("large", "24.5"))
+
+
+def test_prices_are_told_as_prices_and_what_is_not_known_as_such() -> None:
+    measured = {
+        "stop_tick": 403.0,
+        "target_tick": 401.5,
+        "mid_tick": 400.123456,
+        "left_median": UNKNOWN,
+        "low_tick": UNKNOWN,
+    }
+    first = alert(evidence=measured)
+    told = dict(explain(story(first), {}, MES).evidence)
+    assert told == {"stop": "100.75", "target": "100.375", "mid": "100.03", "left median": "n/a", "low": "n/a"}
+    written = first.as_json(Scale.of(MES))["evidence"]
+    assert written == {"stop": "100.75", "target": "100.375", "mid": "100.03", "left_median": None, "low": None}
+    assert b"null" in msgspec.json.encode(written)
 
 
 def test_thresholds_are_those_that_applied_with_default_bounds_and_source() -> None:
@@ -93,8 +110,8 @@ def test_with_a_map_it_says_which_and_what_it_was_fitted_on(monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (float("nan"), "–"), (3.0, "3"), (-3.0, "−3"), (2.5, "2.5"), (1 / 3, "0.333333"), (float("inf"), "∞"),
-     (0.9995, "0.9995"), (123456789.0, "123456789"), (True, "yes"), (1e-9, "1e−09")],
+    [(None, "–"), (float("nan"), "n/a"), (3.0, "3"), (-3.0, "−3"), (2.5, "2.5"), (1 / 3, "0.333333"),
+     (float("inf"), "∞"), (0.9995, "0.9995"), (123456789.0, "123456789"), (True, "yes"), (1e-9, "1e−09")],
 )  # fmt: skip
 def test_numbers_are_written_as_a_person_would(value: float | None, shown: str) -> None:
     assert number(value) == shown

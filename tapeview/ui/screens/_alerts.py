@@ -155,6 +155,7 @@ class AlertScreen(Screen[None]):
     def _arrived(self, step: int) -> None:
         if self._found is not None:
             self.alerts_view.follow()
+            self.alerts_view.reached = self._found
             self.say("")
             return
         status = self.shown.status if self.shown is not None else None

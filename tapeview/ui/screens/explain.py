@@ -185,15 +185,17 @@ def _thresholds(explanation: Explanation, width: int) -> list[Content]:
             (one.value.rjust(values), "$alert-warn bold" if one.changed else "$text bold"),
             (f"  default {one.default}" if one.changed else "  the default", "$dim"),
             (f"  {bounds}", "$dim"),
-            (f"  {text.clean(one.source)}" if one.source else "", "$dim"),
         ]
         head = Content.assemble(*parts)
-        room = width - head.cell_length - 2
-        if len(one.text) <= room:
-            out.append(Content.assemble(head, ("  " + one.text, "$dim")))
-        else:
-            out.append(head.truncate(width, ellipsis=True))
-            out += [Content.styled("    " + line, "$dim") for line in textwrap.wrap(one.text, max(10, width - 4))]
+        below: list[str] = []
+        # What has no room beside the value is told below it, never cut.
+        for words in filter(None, (text.clean(one.source), one.text)):
+            if not below and head.cell_length + 2 + Content(words).cell_length <= width:
+                head = Content.assemble(head, ("  " + words, "$dim"))
+            else:
+                below += textwrap.wrap(words, max(10, width - 4))
+        out.append(head.truncate(width, ellipsis=True))
+        out += [Content.styled("    " + line, "$dim") for line in below]
     return out
 
 

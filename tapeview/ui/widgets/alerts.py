@@ -7,6 +7,7 @@ has a cross and its reason.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -48,6 +49,10 @@ class AlertsView:
     """Stories above the topmost one shown."""
     muted: frozenset[str] = frozenset()
     """Detectors whose alerts are not shown; they are recorded all the same."""
+    pointed: int | None = None
+    """The story that the list writes out while none is selected."""
+    reached: int | None = None
+    """The story whose beginning was jumped to, written out as long as it is the newest."""
 
     def follow(self) -> None:
         """Let go of what was selected and held."""
@@ -55,7 +60,9 @@ class AlertsView:
 
 
 class Alerts(Panel):
-    """Stories with grade, age, side, price, how sure, tier and words; one, the selected or newest, in all its words."""
+    """Stories with grade, age, side, price, how sure, tier and words; the selected one in all its words, else the
+    one just jumped to, the gravest that counts now or the newest.
+    """
 
     PERIOD_NS: ClassVar[int] = 100_000_000
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -91,7 +98,7 @@ class Alerts(Panel):
 
     @property
     def subject(self) -> AlertLine | None:
-        """The alert that keys act on: the selected one, else the newest."""
+        """The alert that keys act on: the selected one, else the one that is written out."""
         part = self._part()
         return subject(part, self.view) if part is not None else None
 
@@ -136,14 +143,19 @@ class Alerts(Panel):
             none: Row = ((" none yet" if not part.muted else " none but muted ones", "dim"),)
             return [none][:room]
         view = self.view
-        chosen = subject(part, view)
         view.offset = min(view.offset, max(0, len(part.lines) - 1))
+        # What is written out is in sight with all its rows, and keys act on nothing else.
+        seen = part.lines[view.offset : view.offset + max(1, room - WRAPPED_MOST)]
+        view.pointed = seen[0].number if seen[0].number == view.reached else gravest(seen, now).number
+        chosen = subject(part, view)
         price = max(len(_price(scale, line)) for line in part.lines)
         rows: list[Row] = []
         for at in range(view.offset, len(part.lines)):
             line = part.lines[at]
             selected = view.selected == line.number
-            row = _story_row(scale, line, now, width, price, selected)
+            # Keys act on the one written out: where it is neither selected nor the newest, that is marked.
+            mark = "▸" if selected else "›" if line is chosen and line is not part.lines[0] else " "
+            row = _story_row(scale, line, now, width, price, mark)
             block = [row]
             if line is chosen and room >= _LIST_ROWS and row[-1][0].rstrip().endswith("…"):
                 block += _whole_text(line, now, width, selected, WRAPPED_MOST if room >= _ROOMY else WRAPPED_MOST - 1)
@@ -299,9 +311,18 @@ def current(line: AlertLine, now_ns: int) -> bool:
 
 
 def subject(part: AlertsPart, view: AlertsView) -> AlertLine | None:
-    """The alert that keys act on: the selected one where it is listed, else the newest listed."""
-    chosen = (line for line in part.lines if line.number == view.selected)
-    return next(chosen, part.lines[0] if part.lines else None)
+    """The alert that keys act on: the selected one where it is listed, else the one written out, else the newest."""
+    for number in (view.selected, view.pointed):
+        for line in part.lines:
+            if line.number == number:
+                return line
+    return part.lines[0] if part.lines else None
+
+
+def gravest(lines: Sequence[AlertLine], now_ns: int) -> AlertLine:
+    """The gravest of the alerts that count now, the newest of equals; the newest where none counts now."""
+    now = [line for line in lines if current(line, now_ns)]
+    return max(now, key=lambda line: (line.grade, line.number), default=lines[0])
 
 
 def foremost(part: AlertsPart, view: AlertsView, now_ns: int) -> AlertLine | None:
@@ -351,14 +372,14 @@ def _cut(words: str, width: int) -> str:
     return words if len(words) <= width else words[: max(0, width - 1)] + "…"
 
 
-def _story_row(scale: Scale, line: AlertLine, now: int, width: int, price_width: int, selected: bool) -> Row:
-    at = "@cursor" if selected else ""
+def _story_row(scale: Scale, line: AlertLine, now: int, width: int, price_width: int, mark: str) -> Row:
+    at = "@cursor" if mark == "▸" else ""
     live = current(line, now)
     ink = ("text" if live else "dim") + at
     signs, loud = GRADES[max(0, min(line.grade, 3))]
     side, side_ink = SIDES.get(line.side, ("   ", "dim"))
     runs: list[Run] = [
-        ("▸" if selected else " ", "loud bold" + at),
+        (mark, "loud bold" + at),
         (signs.ljust(3), (loud if live else "dim") + at),
         (f" {age(now - line.recv_ns).rjust(3)} ", "dim" + at),
         (side, (side_ink if live else "dim") + at),

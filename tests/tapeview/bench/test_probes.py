@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_failed_break_is_timed_from_its_failing_and_one_never_flagged_counts_a
 
 def test_the_size_of_an_iceberg_is_compared_at_each_step_that_gives_one():
     icebergs = [Truth({"lots": 100}, t1_ns=50 * S), Truth({"lots": 60}, t1_ns=5 * S)]
-    first = alert(8, executed=10, left_median=0)
+    first = alert(8, executed=10, left_median=math.nan)
     steps = [
         first,
         alert(10, 1, "raised", executed=40, left_median=50),
@@ -85,13 +86,15 @@ def test_a_set_up_is_judged_by_what_comes_first(path, side, outcome):
     target, invalid = (106, 95) if side == BID else (94, 105)
     null = 5 / (5 + 6)
     excursion = Truth({"recross_ns": 0}, t1_ns=100 * S)
-    got = set_up(seen([excursion], [alert(0, side=side, mid=100, target=target, invalid=invalid)], mids=path))
+    got = set_up(
+        seen([excursion], [alert(0, side=side, mid_tick=100, target_tick=target, invalid_tick=invalid)], mids=path)
+    )
     assert got["over"] == got["over.all"] == (pytest.approx(outcome - null),)
     assert got["decided"] == (float(outcome in (0, 1)),)
 
 
 def test_a_set_up_is_judged_up_to_the_end_of_its_excursion_only():
-    told = alert(0.5, side=BID, mid=100, target=106, invalid=95)
+    told = alert(0.5, side=BID, mid_tick=100, target_tick=106, invalid_tick=95)
     got = set_up(seen([Truth({"recross_ns": 0}, t1_ns=2 * S)], [told], mids=[200, 200, 202, 180]))
     assert got["over"] == (pytest.approx(6 / 11 - 5 / 11),)
     assert got["over.all"] == (pytest.approx(0 - 5 / 11),)
@@ -104,6 +107,6 @@ def test_an_aimless_price_has_nothing_over_its_null():
     over = []
     for _ in range(1500):
         path = (200 + np.cumsum(chance.choice([-1, 1], 300))).tolist()
-        told = alert(0, side=BID, mid=100, target=106, invalid=95)
+        told = alert(0, side=BID, mid_tick=100, target_tick=106, invalid_tick=95)
         over += set_up(seen([Truth({"recross_ns": 0}, t1_ns=400 * S)], [told], mids=[200, *path]))["over"]
     assert abs(np.mean(over)) < 3 * np.std(over) / len(over) ** 0.5

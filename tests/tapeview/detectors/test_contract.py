@@ -15,7 +15,7 @@ from feeds import script
 from feeds.errors import BadInput
 from feeds.events import Events, empty
 from feeds.instruments import Instrument
-from tapeview.alert import Alert
+from tapeview.alert import UNKNOWN, Alert
 from tapeview.detectors import load, names
 from tapeview.detectors._declare import VALUES, Case, record
 from tapeview.engine import Engine, _jit
@@ -74,7 +74,7 @@ def test_an_alert_says_where_how_sure_and_from_what_it_knows(name: str, case: Ca
         assert f"tier {case.tier}" in alert.text
         assert "score" in alert.text or "conf" in alert.text
         assert alert.phase == "cleared" or alert.tick is None or str(alert.tick) in alert.text
-        assert all(math.isfinite(value) for value in alert.evidence.values())
+        assert all(value is UNKNOWN or math.isfinite(value) for value in alert.evidence.values())
         assert math.isfinite(alert.score)
         assert 1 <= alert.grade <= 3
 

@@ -18,7 +18,7 @@ from tapeview.detectors import _iceberg_episodes as episodes
 from tapeview.detectors import _iceberg_orders as orders
 from tapeview.detectors import _iceberg_queue as queue
 from tapeview.detectors._declare import B_ICEBERG, record
-from tapeview.detectors._iceberg_memory import MEMORY
+from tapeview.detectors._iceberg_memory import LEFT_UNKNOWN, MEMORY
 from tapeview.detectors.iceberg import DETECTOR, IcebergThresholds, prepare
 from tapeview.engine import Engine
 from tapeview.watch import Watch
@@ -73,24 +73,45 @@ def test_what_is_left_agrees_with_kaplan_and_meier_done_by_hand(seed: int) -> No
     lives = [(draw.randint(1, 15), draw.random() < 0.7) for _ in range(80)]
     m, limit = memory(), IcebergThresholds(km_min_completed=10)
     for total, ended in lives:
-        orders.count_life(m, 5, total, int(ended))
+        orders.count_life(m, 16, total, int(ended))
     done = draw.randint(1, 8)
-    orders.estimate_left(m, limit, 0, 5, done)
+    orders.estimate_left(m, limit, 0, 16, done)
     got = m.st_left_low[0], m.st_left[0], m.st_left_high[0]
-    assert got == tuple(survival(lives, done, share) - done for share in (0.75, 0.5, 0.25))
+    by_hand = tuple(survival(lives, done, share) - done for share in (0.75, 0.5, 0.25))
+    assert got == by_hand
+    # Three times the peak and three times as much executed: as many tranches, so three times as much is left.
+    orders.estimate_left(m, limit, 0, 48, 3 * done)
+    assert (m.st_left_low[0], m.st_left[0], m.st_left_high[0]) == tuple(3 * lots for lots in by_hand)
 
 
-def test_nothing_is_said_of_what_is_left_before_enough_icebergs_of_that_peak_are_known() -> None:
+def test_enough_icebergs_of_the_same_octave_of_peaks_speak_for_it_alone() -> None:
+    m, limit = memory(), IcebergThresholds(km_min_completed=10)
+    for _ in range(10):
+        orders.count_life(m, 16, 16 * 3, 1)
+        orders.count_life(m, 64, 64 * 8, 1)
+    for peak, tranches in ((16, 3), (20, 3), (64, 8), (100, 8)):
+        orders.estimate_left(m, limit, 0, peak, peak)
+        assert m.st_left[0] == peak * (tranches - 1)
+
+
+def test_of_an_iceberg_that_outlived_all_known_ones_nothing_is_said() -> None:
+    m, limit = memory(), IcebergThresholds()
+    for _ in range(40):
+        orders.count_life(m, 4, 40, 1)
+    orders.count_life(m, 4, 400, 0)
+    orders.estimate_left(m, limit, 0, 4, 41)
+    assert m.st_left[0] == LEFT_UNKNOWN
+
+
+def test_nothing_is_said_of_what_is_left_before_enough_icebergs_are_known() -> None:
     m, limit = memory(), IcebergThresholds()
     for _ in range(29):
         orders.count_life(m, 4, 40, 1)
     orders.estimate_left(m, limit, 0, 4, 8)
-    assert m.st_left[0] == 0
+    assert m.st_left[0] == LEFT_UNKNOWN
     orders.count_life(m, 7, 40, 1)
     orders.estimate_left(m, limit, 0, 4, 8)
     assert m.st_left[0] == 32
-    orders.estimate_left(m, limit, 0, 9, 8)
-    assert m.st_left[0] == 0
 
 
 @pytest.mark.parametrize("delay_s", [0.0004, 0.003, 0.02, 0.05, 0.21, 0.7, 2.4])

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from feeds import script
-from feeds.events import CLOCK, F_NEWS, FACT, LAST, NONE, Events, empty
+from feeds.events import CLOCK, F_NEWS, FACT, LAST, NONE, TRADE, Events, empty
 from feeds.instruments import Instrument
 from tapeview.alert import Alert
-from tapeview.detectors import load
+from tapeview.detectors import _ignition_range, load
+from tapeview.detectors._declare import record
 from tapeview.detectors._ignition_range import BARS
 from tapeview.detectors._walk import LADDER, walk
-from tapeview.engine import Engine
+from tapeview.engine import Engine, _jit
 from tapeview.watch import Watch
 
 IGNITION = load()["ignition"]
@@ -106,7 +108,7 @@ def test_the_stop_idea_is_behind_the_touch_and_not_beyond_the_best_price(story: 
     frame, _, alerts = play(script.events(case.script), **case.thresholds)
     told = alerts[0]
     row = frame[frame["seq"] == told.seq][0]
-    stop = told.evidence["stop"]
+    stop = told.evidence["stop_tick"]
     if told.side > 0:
         assert stop <= int(row["bid"]) - 1
     else:
@@ -148,6 +150,66 @@ def test_each_trap_is_what_keeps_its_case_quiet(story: str, lifted: dict[str, fl
     assert any(alert.phase == "confirmed" for alert in play(rows, **(case.thresholds | lifted))[2])
 
 
+POKED = CASES["a tight range that one bar poked beyond, broken upwards"]
+
+
+def test_one_bar_may_poke_beyond_an_edge_and_the_range_is_that_of_the_others() -> None:
+    told = play(script.events(POKED.script), **POKED.thresholds)[2][0]
+    plain = play(script.events(BREAK.script), **BREAK.thresholds)[2][0]
+    assert (told.tick, told.evidence["width"]) == (plain.tick, plain.evidence["width"])
+    assert play(script.events(POKED.script), **(POKED.thresholds | {"poke": 0.0}))[2] == []
+
+
+def bars(highs: list[int], lows: list[int]) -> Any:
+    """A memory of bars with these extremes in half ticks, and changes large enough for any of it to be tight."""
+    m = _jit._Record(np.zeros(1, IGNITION.memory))[0]
+    for n, (high, low) in enumerate(zip(highs, lows, strict=True)):
+        m.b_high[n], m.b_low[n] = high, low
+    m.bars, m.sigma = len(highs), 40.0
+    return m
+
+
+@pytest.mark.parametrize(
+    ("poke", "edge"),
+    [
+        ({3: 204}, 200),  # one bar, two ticks beyond
+        ({3: 206}, _ignition_range._FAR),  # one bar, too far beyond
+        ({3: 204, 9: 204}, 204),  # twice is an edge
+        ({3: 204, 4: 204}, _ignition_range._FAR),  # one swing of two bars is no edge, and not one bar
+    ],
+)
+def test_the_edge_is_where_all_bars_but_one_end(poke: dict[int, int], edge: int) -> None:
+    highs = [poke.get(n, 200 if n % 4 == 0 else 192) for n in range(20)]
+    m = bars(highs, [184 if n % 4 == 2 else 192 for n in range(20)])
+    limit = _jit._Rows(record(IGNITION.thresholds(poke=0.1)))[0]
+    assert _ignition_range.edge_of(m, 20, 1, max(highs) - 184, limit) == edge
+    mirrored = bars([-low for low in [184] * 20], [-high for high in highs])
+    assert _ignition_range.edge_of(mirrored, 20, -1, max(highs) - 184, limit) == edge
+
+
+def test_takers_alone_may_carry_a_break_through_a_book_that_fills_up_again() -> None:
+    rows = script.events(BREAK.script)
+    assert play(rows, **(BREAK.thresholds | {"ofi_z": 10.0, "taker_z": 100.0}))[2] == []
+    told = play(rows, **(BREAK.thresholds | {"ofi_z": 10.0}))[2][0]
+    assert told.evidence["taker_z"] >= 2.0
+
+
+def test_net_lots_of_takers_are_measured_against_the_root_of_their_mean_square() -> None:
+    rows = script.events(BREAK.script)
+    frame, watch, _ = play(rows, **BREAK.thresholds)
+    clock = frame[(frame["kind"] == CLOCK) & (frame["warm"] == 1)]
+    prints = frame[frame["kind"] == TRADE]
+    signed, when = np.cumsum(prints["side"] * prints["lots"]), prints["recv_ns"]
+    edges = (clock["recv_ns"] - 1) // 100_000_000 * 100_000_000 + 100_000_000
+    upto = np.concatenate([[0], signed])[np.searchsorted(when, edges, side="left")]
+    before = np.concatenate([[0], signed])[np.searchsorted(when, edges - 20 * SECOND_NS, side="left")]
+    net = (upto - before).astype(float)
+    second = clock["recv_ns"] // SECOND_NS
+    first = np.flatnonzero(np.concatenate([[True], second[1:] != second[:-1]]))
+    usual = math.sqrt(np.mean(net[first[first < len(net) - 1]] ** 2))
+    assert watch._posts[0].memory["taken_z"][0] == pytest.approx(net[-1] / usual, rel=0.05)
+
+
 def test_the_naive_rule_fires_without_a_range() -> None:
     rows = script.events(CASES["no range: the price had been walking all along"].script)
     naive = IGNITION.baselines["20-bar high"]
@@ -158,7 +220,7 @@ def test_scores_are_the_geometric_mean_of_four_shares() -> None:
     for case in CASES.values():
         for alert in play(script.events(case.script), **case.thresholds)[2]:
             e = alert.evidence
-            parts = (e["rvol"] / 3, e["ofi_z"] / 3, (0.6 - e["tightness"]) / 0.3, e["share"])
+            parts = (e["rvol"] / 3, max(e["ofi_z"], e["taker_z"]) / 3, (0.6 - e["tightness"]) / 0.3, e["share"])
             clipped = [min(1.0, max(0.0, part)) for part in parts]
             assert alert.score == pytest.approx(math.prod(clipped) ** 0.25)
             assert list(itertools.accumulate(clipped)) == sorted(itertools.accumulate(clipped))

@@ -100,7 +100,7 @@ def play_queues(memory: np.ndarray, moves: int, slope: float, seed: int) -> list
         quote(memory, bid, lots, bid + 1, 1000 - lots)
         imbalance = (2 * lots - 1000) / 1000
         run(memory, _micro.ask_side, imbalance)
-        foretold = run(memory, up_share, imbalance)
+        foretold = run(memory, up_share, imbalance, 1)
         up = draws.random() < 1 / (1 + math.exp(-slope * imbalance))
         bid += 1 if up else -1
         quote(memory, bid, 500, bid + 1, 500)
@@ -111,14 +111,74 @@ def play_queues(memory: np.ndarray, moves: int, slope: float, seed: int) -> list
 def test_the_queue_fit_finds_the_law_it_was_drawn_from() -> None:
     memory = np.zeros(1, MEMORY)
     told = play_queues(memory, 6000, 2.0, 3)
-    assert memory["p_a"][0] == pytest.approx(0.0, abs=0.15)
-    assert memory["p_b"][0] == pytest.approx(2.0, abs=0.3)
+    assert memory["p_weight"][0] == pytest.approx([0.0, 2.0, 0.0, 0.0], abs=0.3)
     late = told[1000:]
     error = 0.0
     for tenth in range(10):
         some = [(share, up) for share, _, up in late if min(9, int(share * 10)) == tenth]
         error += abs(sum(share for share, _ in some) - sum(up for _, up in some))
     assert error / len(late) < 0.03
+
+
+def newton(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Logistic regression by Newton's method, drawn to 0 as the fit is when it begins."""
+    weights = np.zeros(x.shape[1])
+    for _ in range(30):
+        share = 1 / (1 + np.exp(-x @ weights))
+        hesse = (x * (share * (1 - share))[:, None]).T @ x + np.eye(x.shape[1])
+        weights += np.linalg.solve(hesse, x.T @ (y - share) - weights)
+    return weights
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_fit_of_queues_spread_and_flow_is_that_of_newtons_method(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    memory, n = np.zeros(1, MEMORY), 3000
+    spread, imbalance, flow = draws.integers(1, 4, n), draws.uniform(-1, 1, n), draws.normal(0, 1, n)
+    x = np.array([[_micro.term(k, *one) for k in range(4)]
+                  for one in zip(imbalance, spread, flow, strict=True)])  # fmt: skip
+    assert (x[:, 1] != 0).sum() == (spread == 1).sum()
+    assert not (x[:, 1] * x[:, 2]).any()
+    y = (draws.random(n) < 1 / (1 + np.exp(-x @ np.array([0.1, 2.0, -0.5, 1.0])))).astype(float)
+    for one, up in zip(x, y, strict=True):
+        memory["p_x"][0] = one
+        run(memory, _micro.learn_side, up)
+    # What is older than 5,000 outcomes weighs half: the oldest of 3,000 weigh two thirds.
+    assert memory["p_weight"][0] == pytest.approx(newton(x, y), abs=0.12)
+    covariance = memory["p_cov"][0].reshape(4, 4)
+    np.testing.assert_allclose(covariance, covariance.T, rtol=1e-9)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_a_spread_that_is_never_met_neither_grows_without_end_nor_disturbs() -> None:
+    draws = np.random.default_rng(9)
+    memory = np.zeros(1, MEMORY)
+    for _ in range(4000):
+        imbalance = draws.uniform(-1, 1)
+        memory["p_x"][0] = [1.0, imbalance, 0.0, 0.0]
+        run(memory, _micro.learn_side, float(draws.random() < 1 / (1 + math.exp(-2 * imbalance))))
+    for _ in range(40_000 // 100):
+        memory["p_cov"][0] *= 1.02
+        memory["p_x"][0] = [1.0, 0.5, 0.0, 0.0]
+        run(memory, _micro.learn_side, 1.0)
+    assert memory["p_cov"][0].reshape(4, 4).diagonal().max() <= 10.0
+    assert np.isfinite(memory["p_weight"][0]).all()
+    assert memory["p_weight"][0][2:].tolist() == [0.0, 0.0]
+
+
+def test_what_just_pressed_fades_by_half_in_a_second_and_is_measured_in_touches() -> None:
+    memory = np.zeros(1, MEMORY)
+    quote(memory, 100, 30, 101, 50)
+    memory["a_ofi"] = 160
+    run(memory, _micro.follow_flow)
+    assert run(memory, _micro.pressed) == pytest.approx(160 / 80)
+    memory["a_ofi"] = 0
+    for _ in range(10):
+        run(memory, _micro.follow_flow)
+    assert run(memory, _micro.pressed) == pytest.approx(80 / 80)
+    memory["a_ofi"] = -100_000
+    run(memory, _micro.follow_flow)
+    assert run(memory, _micro.pressed) == -4.0
 
 
 def test_before_fifty_moves_the_queue_fit_says_nothing() -> None:

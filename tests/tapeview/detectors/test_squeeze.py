@@ -475,6 +475,59 @@ def test_forced_orders_and_open_interest_survive_any_cut(cuts):
     assert any(alert.method == "cascade" for alert in results[0][0])
 
 
+@given(st.lists(st.tuples(st.integers(190, 210), st.integers(0, 50)), max_size=60))
+def test_what_was_closed_goes_the_way_the_price_went_since_the_last_open_interest(steps):
+    m = memory()
+    for mid, interest in steps:
+        m.mid = mid
+        surge.take_interest(m, interest)
+    told_of = [steps[n] for n in range(len(steps)) if n == 0 or steps[n][1] != steps[n - 1][1]]
+    known = [(a, b) for a, b in itertools.pairwise(told_of) if a[1] > 0 and b[1] > 0]
+    assert m.closed_up == sum(a[1] - b[1] for a, b in known if b[0] > a[0])
+    assert m.closed_down == sum(a[1] - b[1] for a, b in known if b[0] < a[0])
+
+
+def test_positions_closed_in_a_rise_are_none_of_a_fall_that_follows():
+    m = memory()
+    surge.restart(m, NOW, 10**9)
+    m.mid, m.volume = 200, 100
+    surge.take_interest(m, 1000)
+    surge.put_sums(m, (m.bar - surge.BARS) % surge.RING, 1)
+    m.mid, m.volume = 240, 500
+    surge.take_interest(m, 960)
+    m.mid = 180
+    surge.measure(m, 1, 10**9, 0.99)
+    assert m.x_interest == pytest.approx(0.04)
+    surge.measure(m, -1, 10**9, 0.99)
+    assert m.x_interest == 0.0
+    surge.take_interest(m, 940)
+    surge.measure(m, -1, 10**9, 0.99)
+    assert m.x_interest == pytest.approx(0.02)
+
+
+SECOND = cases._rise(107, 2) + " $open_interest:8900 " + cases._rise(109, 2) + " $open_interest:8730 "
+SECOND += cases._rise(111, 4)
+
+
+@pytest.mark.parametrize(
+    ("second", "told_of"),
+    [(SECOND, ["stop_run", "cascade"]), (cases._rise(107, 8), ["stop_run"])],
+)
+def test_the_silence_after_a_stop_run_is_broken_by_a_cascade_alone(second, told_of):
+    first = cases._QUIET + cases._rise(101, 6) + " " + cases._book(106, 20, 20) + " " + cases._still_at(106, 40)
+    found = alerts("$open_interest:9000 " + first + second, "crypto", cooldown_min=10)
+    assert [a.method for a in found if a.phase == "confirmed"] == told_of
+
+
+@pytest.mark.parametrize(("minutes", "stories"), [(0, 2), (5, 1)])
+def test_a_cascade_is_told_again_after_a_silence_of_its_own(minutes, stories):
+    once = cases._rise(101, 2) + " $open_interest:8900 " + cases._rise(103, 2) + " $open_interest:8730 "
+    first = cases._QUIET + once + cases._rise(105, 2) + " " + cases._book(106, 20, 20) + " " + cases._still_at(106, 40)
+    again = SECOND.replace("8730", "8400").replace("8900", "8580")
+    found = alerts("$open_interest:9000 " + first + again, "crypto", cooldown_min=10, cascade_cooldown_min=minutes)
+    assert [a.method for a in found if a.phase == "confirmed"] == ["cascade"] * stories
+
+
 @given(
     st.sampled_from(DETECTOR.methods), st.sampled_from(["confirmed", "raised", "cleared"]), st.sampled_from([1, -1]),
     st.floats(0, 100), st.floats(-1, 3), st.floats(-1, 9999), st.floats(-1, 10), st.floats(-99, 99), st.floats(0, 9999),

@@ -48,15 +48,15 @@ def test_deviations_null_and_prices_are_those_of_the_row_that_decided(story: str
     vwap, sigma = row["vwap_t16"] / 65536, row["sigma_t16"] / 65536
     mid = (int(row["bid"]) + int(row["ask"])) / 2
     e = told.evidence
-    assert e["mid"] == mid
+    assert e["mid_tick"] == mid
     assert e["z"] == pytest.approx((mid - vwap) / sigma, abs=1e-6)
-    stop, reach = abs(mid - e["invalid"]), abs(e["target"] - mid)
+    stop, reach = abs(mid - e["invalid_tick"]), abs(e["target_tick"] - mid)
     assert e["null"] == pytest.approx(stop / (stop + reach), abs=1e-6)
     if told.method == "revert":
-        assert e["target"] == pytest.approx(vwap, abs=1e-6)
-        assert e["invalid"] == pytest.approx(vwap + (e["z_from"] - 0.5 * told.side) * sigma, abs=1e-4)
+        assert e["target_tick"] == pytest.approx(vwap, abs=1e-6)
+        assert e["invalid_tick"] == pytest.approx(vwap + (e["z_from"] - 0.5 * told.side) * sigma, abs=1e-4)
     else:
-        assert e["target"] == pytest.approx(vwap + told.side * sigma, abs=1e-4)
+        assert e["target_tick"] == pytest.approx(vwap + told.side * sigma, abs=1e-4)
 
 
 @pytest.mark.parametrize("story", TOLD)
@@ -66,8 +66,8 @@ def test_it_ends_at_the_first_clock_at_which_the_mid_is_at_one_of_its_prices(sto
     told, over = alerts[0], alerts[1]
     clock = frame[(frame["kind"] == CLOCK) & (frame["seq"] > told.seq)]
     away = told.side * ((clock["bid"] + clock["ask"]) / 2)
-    hit = away >= told.side * told.evidence["target"]
-    lost = away <= told.side * told.evidence["invalid"]
+    hit = away >= told.side * told.evidence["target_tick"]
+    lost = away <= told.side * told.evidence["invalid_tick"]
     first = int(np.flatnonzero(hit | lost)[0])
     assert over.seq == int(clock["seq"][first])
     assert over.reason == ("target" if hit[first] else "invalid")

@@ -108,12 +108,13 @@ async def test_r_replays_the_selected_alert(desk_at):
         desk.playback.pause()
 
 
-async def test_e_explains_the_newest_or_the_selected_and_leaves_the_market_alone(desk_at):
+async def test_e_explains_the_one_written_out_or_the_selected_and_leaves_the_market_alone(desk_at):
     async with desk_at(size=(200, 60)) as desk:
         before = desk.playback.market_ns
+        written = shown_list(desk).subject
         await desk.press("e")
         assert isinstance(desk.app.screen, ExplainScreen)
-        assert desk.app.screen.explanation.story[0].seq == desk.shown.alerts.newest.seq
+        assert desk.app.screen.explanation.story[0].seq == written.seq
         said = desk.text()
         for words in ("What was told", "The rule", "What was measured", "Thresholds", "How sure", "The book then",
                       "The last prints", "default 2000", "judgement", "no map".capitalize(), "quantile"):  # fmt: skip

@@ -95,6 +95,15 @@ def test_what_is_not_known_is_said_to_be_so():
     assert not any("▸" in line.plain for line in lines(explanation(story=no_price), 80))
 
 
+@settings(max_examples=50, deadline=None)
+@given(width=st.integers(56, 200), words=st.lists(st.sampled_from(["paper", "Cont", "2014", "measured"]), max_size=20))
+def test_where_a_threshold_comes_from_is_never_cut(width, words):
+    one = Applied("on", "2", "1", "0", "10", " ".join(words), "What is needed.")
+    shown = lines(explanation(thresholds=(one,), market=None), width)
+    said = " ".join(" ".join(line.plain for line in shown).split())
+    assert " ".join([*words, "What is needed."]) in said
+
+
 def test_a_story_kept_back_says_so():
     held = (msgspec.structs.replace(FIRST, held=True),)
     assert "held back" in "\n".join(line.plain for line in lines(explanation(story=held), 143))

@@ -9,7 +9,7 @@ from textual import events
 
 from tapeview.snapshot import AlertLine, AlertsPart, Window
 from tapeview.ui.widgets._ascii import to_ascii
-from tapeview.ui.widgets.alerts import GRADES, SIDES, Alerts, AlertStrip, AlertsView, age, foremost, sureness
+from tapeview.ui.widgets.alerts import GRADES, SIDES, Alerts, AlertStrip, AlertsView, age, foremost, gravest, sureness
 from tests.kit import snapshots as kit
 from tests.kit.screen import Stage, assert_aligned, assert_golden, drawn, drawn_each, lines
 
@@ -91,10 +91,42 @@ def test_what_the_line_draws(name, width):
     assert_golden(__file__, f"alert_line_{name}_{width}", rows)
 
 
-def test_the_newest_is_told_in_all_its_words():
+def test_the_gravest_is_told_in_all_its_words():
     shown = " ".join(one.strip() for one in lines(drawn(Alerts(), FRAMES["stories"], size=(48, 12))))
     for word in ICEBERG.text.split():
         assert word in shown
+
+
+@pytest.mark.parametrize(
+    ("stories", "wanted"),
+    [
+        (STORIES, ICEBERG),
+        ((PRINT, ICEBERG, EATEN), ICEBERG),  # graver than the newest
+        ((OLD_PRINT, SQUEEZE, EATEN), SQUEEZE),  # an old print is no news, and what is over does not count
+        ((OLD_PRINT, EATEN), OLD_PRINT),  # nothing counts now
+    ],
+)
+def test_the_gravest_that_counts_now_is_written_out_and_keys_act_on_it(stories, wanted):
+    panel = Alerts()
+    shown = lines(drawn(panel, kit.snapshot(alerts=part(*stories)), size=(40, 16)))
+    assert panel.subject == wanted
+    unfolded = " ".join(one.strip() for one in shown if one.startswith(" " * 5) and one.strip())
+    assert unfolded.startswith(" ".join(wanted.text.split()[:2])) or wanted.reason in unfolded
+    marked = [one for one in shown if one.startswith("›")]
+    assert len(marked) == (wanted is not stories[0])
+
+
+def test_a_graver_alert_below_the_rows_in_sight_is_not_acted_on():
+    many = (*(line(number, 10, f"STORY {number}", grade=1) for number in range(30, 9, -1)), ICEBERG)
+    panel = Alerts()
+    drawn(panel, kit.snapshot(alerts=part(*many)), size=(48, 12))
+    assert panel.subject == many[0]
+
+
+def test_among_equally_grave_ones_the_newest_is_written_out():
+    two = (line(12, 10, "STORY 12", grade=3), line(11, 20, "STORY 11", grade=3))
+    assert gravest(two, kit.NOON_NS) == two[0]
+    assert gravest(two[::-1], kit.NOON_NS) == two[0]
 
 
 def test_what_fits_in_its_row_is_not_told_twice():
@@ -178,6 +210,7 @@ async def test_scrolling_holds_the_list_and_counts_what_comes_meanwhile():
     async with Stage(panel).run_test(size=(69, 12)) as pilot:
         panel.focus()
         panel.show(answered(panel.ask(Window()), MANY[10:]))
+        # The gravest that stands: every third is an event, long over as news.
         assert panel.subject.number == 29
         await pilot.press("down", "down")
         assert panel.held
@@ -192,7 +225,7 @@ async def test_scrolling_holds_the_list_and_counts_what_comes_meanwhile():
         panel.show(answered(panel.ask(Window()), MANY))
         assert not panel.held
         assert "STORY 39" in lines(panel.dump())[1]
-        assert panel.subject.number == 39
+        assert panel.subject.number == 38
 
 
 async def test_one_can_go_down_the_list_and_up_again_story_by_story():
@@ -211,7 +244,7 @@ async def test_one_can_go_down_the_list_and_up_again_story_by_story():
             await pilot.press("up")
             panel.show(answered(panel.ask(Window()), MANY))
         assert not panel.held
-        assert panel.subject.number == 39
+        assert panel.subject.number == 38
 
 
 async def test_pages_go_back_and_forth():
