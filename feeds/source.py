@@ -25,6 +25,8 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lot: str | None = None
     symbol: str | None = None
     venue: str | None = None
+    columns: str | None = None
+    """What the columns of a table mean, as `time=ts,price=px,size=qty,side=taker` (see `feeds.files.table`)."""
     facts: str | None = None
     """File or folder of slow inputs (see `feeds.facts`), put in at the moments they became known."""
     clip: int | None = None

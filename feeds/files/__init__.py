@@ -33,9 +33,15 @@ def reader_for(path: Path, options: OpenOptions) -> type[Reader]:
             near = difflib.get_close_matches(options.format, known, 1)
             raise BadInput("--format", options.format, f"{near[0]!r}?" if near else "one of " + ", ".join(known))
         return known[options.format]
+    if options.columns is not None:
+        return known["table"]
     head = peek(path)
     for reader in known.values():
         if reader.recognises(path, head):
             return reader
     beginning = head[:40].decode("ascii", "replace") if head else None
-    raise BadInput(f"{path}: format", beginning, "one of " + ", ".join(known) + ", or --format NAME")
+    raise BadInput(
+        f"{path}: format",
+        beginning,
+        "one of " + ", ".join(known) + ", or --format NAME; --columns for a table of another kind",
+    )

@@ -170,25 +170,30 @@ class Frames:
         rest = b""
         while chunk := self.stream.read(_CHUNK):
             buffer = rest + chunk
-            done = 0
-            while done < len(buffer):
-                length, rtype = buffer[done] * 4, buffer[done + 1] if done + 1 < len(buffer) else 0
-                if length < 16:
-                    place = f"{self.stream.path}: byte {self.at}"
-                    raise BadInput(place, buffer[done : done + 16], "a record of at least 16 bytes")
-                whole = (len(buffer) - done) // length
-                if not whole:
-                    break
-                block = np.frombuffer(buffer, np.uint8, whole * length, done).reshape(whole, length)
-                other = (block[:, 0] != block[0, 0]) | (block[:, 1] != rtype)
-                count = int(other.argmax()) if other.any() else whole
-                yield self._records(rtype, block[:count])
-                done += count * length
-                self.at += count * length
-            rest = buffer[done:]
+            begun = self.at
+            yield from self.runs(buffer)
+            rest = buffer[self.at - begun :]
         if rest:
             place = f"{self.stream.path}: byte {self.at}"
             raise BadInput(place, f"{len(rest)} bytes, then the end", f"a record of {rest[0] * 4} bytes")
+
+    def runs(self, buffer: bytes) -> Iterator[Records]:
+        """Give the runs of equal records that a buffer holds whole; `at` moves behind each."""
+        done = 0
+        while done < len(buffer):
+            length, rtype = buffer[done] * 4, buffer[done + 1] if done + 1 < len(buffer) else 0
+            if length < 16:
+                place = f"{self.stream.path}: byte {self.at}"
+                raise BadInput(place, buffer[done : done + 16], "a record of at least 16 bytes")
+            whole = (len(buffer) - done) // length
+            if not whole:
+                return
+            block = np.frombuffer(buffer, np.uint8, whole * length, done).reshape(whole, length)
+            other = (block[:, 0] != block[0, 0]) | (block[:, 1] != rtype)
+            count = int(other.argmax()) if other.any() else whole
+            yield self._records(rtype, block[:count])
+            done += count * length
+            self.at += count * length
 
     def _records(self, rtype: int, block: NDArray[np.uint8]) -> Records:
         place = f"{self.stream.path}: byte {self.at}"

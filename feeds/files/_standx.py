@@ -1,8 +1,7 @@
-"""Columns of StandX files as counted arrays, and books and trades composed into rows."""
+"""Columns of StandX files as counted arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,23 +9,14 @@ import numpy as np
 
 from feeds.errors import BadInput
 from feeds.events import (
-    ASK,
-    BID,
-    BOOK,
     BUY,
-    CLEAR,
-    LAST,
     OFF_GRID,
     OFF_LOT,
-    S_LIVE,
     SELL,
-    SNAPSHOT,
-    STATUS,
     UNKNOWN,
-    Events,
 )  # fmt: skip
 from feeds.files import _parquet
-from feeds.files._exact import LIMIT, Bools, Floats, Ints, Levels, blank, count_floats
+from feeds.files._exact import LIMIT, Bools, Floats, Ints, Levels, count_floats
 from feeds.instruments import Grid
 
 if TYPE_CHECKING:
@@ -149,60 +139,6 @@ def levels(place: str, frame: pl.DataFrame, side: str, grid: Grid, size: Grid) -
     return Levels(of[there], tick[there], lots[there], marks[there])
 
 
-def newest(side: Levels, n: int) -> Levels:
-    """The levels of the last of `n` books, numbered 0."""
-    at = side.of == n - 1
-    return Levels(np.zeros(int(at.sum()), dtype=np.int64), side.tick[at], side.lots[at], side.marks[at])
-
-
-def shift(side: Levels, n: int, before: Levels | None) -> Levels:
-    """The books one earlier: book k here is book k - 1 of `side`, book 0 the one before."""
-    at = side.of < n - 1
-    names = ("tick", "lots", "marks")
-    columns = [getattr(side, name)[at] for name in names]
-    of = side.of[at] + 1
-    if before is not None:
-        of = np.concatenate([before.of, of])
-        columns = [np.concatenate([getattr(before, name), column]) for name, column in zip(names, columns, strict=True)]
-    return Levels(of, *columns)
-
-
-def compose(
-    n: int, recv: Ints, exch: Ints, parts: list[tuple[Ints, Ints, Ints, Ints, Ints]], first: bool
-) -> tuple[Events, Ints]:
-    """Rows of `n` books in order, and the book each belongs to."""
-    changed = np.zeros(n, dtype=bool)
-    for part in parts:
-        changed[part[0]] = True
-    quiet = np.flatnonzero(~changed)
-    pieces = []
-    for (book, tick, lots, _, marks), side in zip(parts, (BID, ASK), strict=True):
-        rows = blank(len(book))
-        rows["kind"], rows["side"] = BOOK, side
-        rows["tick"], rows["lots"], rows["marks"] = tick, lots, marks
-        pieces.append((book, rows))
-    rows = blank(len(quiet))
-    rows["kind"], rows["aux"] = STATUS, S_LIVE
-    pieces.append((quiet, rows))
-    if first:
-        for kind in (CLEAR, STATUS):
-            row = blank(1)
-            row["kind"] = kind
-            row["aux"] = S_LIVE if kind == STATUS else 0
-            piece = (np.zeros(1, dtype=np.int64), row)
-            pieces.insert(0 if kind == CLEAR else len(pieces), piece)
-        pieces = [piece for piece in pieces if piece[1] is not rows or len(piece[0])]
-    of = np.concatenate([piece[0] for piece in pieces])
-    rows = np.concatenate([piece[1] for piece in pieces])
-    order = np.argsort(of, kind="stable")
-    of, rows = of[order], rows[order]
-    rows["recv_ns"], rows["exch_ns"] = recv[of], exch[of]
-    if first:
-        rows["marks"][of == 0] |= SNAPSHOT
-    rows["marks"][np.flatnonzero(np.diff(of, append=n))] |= LAST
-    return rows, of
-
-
 def twice_mid(sides: list[Levels], n: int, grid: Grid) -> Ints:
     """Bid plus ask of each book in fine units, 0 where one side is empty."""
     twice = np.zeros(n, dtype=np.int64)
@@ -244,22 +180,3 @@ def aggressors(place: str, frame: pl.DataFrame) -> Ints:
         said = np.where(words == "BUY", BUY, np.where(words == "SELL", SELL, UNKNOWN))
         sides = np.where(sides == UNKNOWN, said, np.where((said == UNKNOWN) | (said == sides), sides, UNKNOWN))
     return sides
-
-
-def merge(*streams: Iterator[tuple[Ints, Events]]) -> Iterator[tuple[Ints, Events]]:
-    """Merge streams of (rising keys, rows); at equal keys the earlier stream goes first."""
-    waiting = [next(stream, None) for stream in streams]
-    while any(part is not None for part in waiting):
-        bound = min(int(part[0][-1]) for part in waiting if part is not None)
-        keys, rows = [], []
-        for at, part in enumerate(waiting):
-            if part is None:
-                continue
-            cut = int(np.searchsorted(part[0], bound, side="right"))
-            keys.append(part[0][:cut])
-            rows.append(part[1][:cut])
-            waiting[at] = (part[0][cut:], part[1][cut:]) if cut < len(part[0]) else next(streams[at], None)
-        all_keys = np.concatenate(keys)
-        order = np.argsort(all_keys, kind="stable")
-        if len(order):
-            yield all_keys[order], np.concatenate(rows)[order]

@@ -178,7 +178,7 @@ class DatabentoReader(Reader):
         raise BadInput(f"{file}: records", sorted(there), "records of one of " + ", ".join(_SCHEMAS))
 
     def _instrument(self, symbol: str, prices: Ints, step: int, meta: Metadata, options: OpenOptions) -> Instrument:
-        contract = _contract(symbol) if meta.dataset in {"", "GLBX.MDP3"} else None
+        contract = contract_of(symbol) if meta.dataset in {"", "GLBX.MDP3"} else None
         tick = options.tick or (contract.tick if contract else None) or (_text(step) if step else None)
         derived = tick is None
         if tick is None:
@@ -363,7 +363,8 @@ def _common(options: OpenOptions) -> OpenOptions:
     return OpenOptions(tick=options.tick, lot=options.lot, venue=options.venue)
 
 
-def _contract(symbol: str) -> Contract | None:
+def contract_of(symbol: str) -> Contract | None:
+    """The row of the futures table for a raw symbol such as ESM4, None where it has none."""
     found = _FUTURE.match(symbol)
     return contracts().get(found[1]) if found else None
 

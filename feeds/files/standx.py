@@ -32,17 +32,14 @@ from feeds.events import (
 from feeds.files import _parquet
 from feeds.files._contract import Reader
 from feeds.files._exact import Ints, Levels, blank, differences
+from feeds.files._snapshots import compose, merge, newest, shift
 from feeds.files._standx import (
     BOOK_COLUMNS,
     TRADE_COLUMNS,
     aggressors,
-    compose,
     levels,
-    merge,
-    newest,
     numbers,
     require,
-    shift,
     states_sides,
     symbol,
     texts,

@@ -26,6 +26,11 @@ def add_source(parser: argparse.ArgumentParser, *, many: bool = False, none: boo
     parser.add_argument("--lot", help="size increment where the source does not say, e.g. 1")
     parser.add_argument("--symbol", help="the instrument, where the source has several or does not say")
     parser.add_argument("--venue", help="the venue, where the source does not say")
+    parser.add_argument(
+        "--columns", metavar="WORD=COLUMN,…",
+        help="what a CSV or Parquet table's columns mean: time=ts,price=px,size=qty,side=taker,unit=ms,buy=B,sell=S, "
+        "or bid_price=bid{n}_px,bid_size=bid{n}_qty,ask_price=…,ask_size=… for books",
+    )  # fmt: skip
     parser.add_argument("--facts", metavar="PATH", help="file or folder of slow inputs: short interest, fees, …")
     parser.add_argument(
         "--set", action="append", default=argparse.SUPPRESS, metavar="KEY=VALUE", help="a setting for this run"
@@ -54,6 +59,7 @@ def options(args: argparse.Namespace) -> OpenOptions:
         lot=args.lot,
         symbol=args.symbol,
         venue=args.venue,
+        columns=args.columns,
         facts=args.facts,
     )
 

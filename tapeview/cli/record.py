@@ -14,7 +14,9 @@ from feeds.errors import BadInput
 from tapeview.cli import _common as common
 
 if TYPE_CHECKING:
+    from feeds.bridges import Bridge
     from feeds.live import Told
+    from feeds.recording.manifest import Manifest
     from tapeview.record import Progress
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)", re.ASCII)
@@ -33,12 +35,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Capture, then make the recording's events."""
+    from feeds.bridges import bridged
     from feeds.listing import by_venue, check_base
     from tapeview.record import Plan, record
 
     check_base("--url", args.url, ("ws", "wss"))
     check_base("--rest", args.rest, ("http", "https"))
     seconds = duration(args.duration) if args.duration is not None else None
+    if (through := bridged(args.address)) is not None:
+        return _run_bridge(args, through, seconds)
     wanted = by_venue(args.address)
     if len(wanted) > 1 and (args.url or args.rest):
         raise BadInput("--url, --rest", len(wanted), "addresses of one venue")
@@ -70,6 +75,54 @@ def run(args: argparse.Namespace) -> int:
     if ended_by is not None and ended_by != signal.SIGINT:
         return 128 + ended_by
     return 0 if any(one.manifest is not None for one in captured) else 1
+
+
+def _run_bridge(args: argparse.Namespace, through: Bridge, seconds: float | None) -> int:
+    from feeds.bridges.capture import capture
+    from tapeview.record import SIGNALS, Progress
+
+    if args.url or args.rest:
+        raise BadInput("--url, --rest", through.name, "a venue of tapeview's own; a library has settings of its own")
+    show = _Show()
+    ended_by: list[int] = []
+
+    async def run_all() -> Manifest | None:
+        stop = asyncio.Event()
+
+        def end(number: int) -> None:
+            ended_by.append(number)
+            stop.set()
+
+        def report(spent: float) -> None:
+            while through.log:
+                show.told(through.name, through.log.popleft())
+            states = tuple(route.state.value for route in through.health())
+            checks = through.checks
+            show.progress(Progress(spent, through.name, checks.messages, 0, checks.gaps, 0, states, ""))
+
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
+        return await capture(through, args.out, seconds, stop, report)
+
+    try:
+        manifest = asyncio.run(run_all())
+    except OSError as error:
+        show.end()
+        raise BadInput("record", str(error) or type(error).__name__, "a venue that can be reached") from None
+    show.end()
+    if args.json:
+        common.emit({
+            "out": str(args.out), "venue": through.name, "frames": 0, "dropped": 0,
+            "events": manifest.events if manifest else 0, "trades": manifest.trades if manifest else 0,
+            "checksums": 0, "checksums_failed": 0, "events_digest": manifest.events_digest if manifest else None,
+        })  # fmt: skip
+    elif manifest is None:
+        print(f"{args.out}: {through.name} sent nothing")
+    else:
+        print(f"{args.out}: {manifest.events:,} events, {manifest.trades:,} trades")
+    if ended_by and ended_by[0] != signal.SIGINT:
+        return 128 + ended_by[0]
+    return 0 if manifest is not None else 1
 
 
 def duration(text: str) -> float:

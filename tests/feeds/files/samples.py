@@ -6,6 +6,7 @@ import bz2
 import datetime as dt
 import gzip
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -328,13 +329,262 @@ def hyperliquid_capture(folder: Path) -> Path:
     return path
 
 
+def tardis(folder: Path) -> Path:
+    """Increments with a snapshot at the start and one in between, trades, and funding, of one market."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(16)
+    now = START_NS // 1000
+    keys = "exchange,symbol,timestamp,local_timestamp"
+    book = [f"{keys},is_snapshot,side,price,amount"]
+    trades = [f"{keys},id,side,price,amount"]
+    ticker = [
+        f"{keys},funding_timestamp,funding_rate,predicted_funding_rate,open_interest,last_price,index_price,mark_price"
+    ]
+
+    def head() -> str:
+        return f"test-exchange,TESTUSD,{now - 4_000},{now}"
+
+    def level(side: str) -> str:
+        sign = 1 if side == "ask" else -1
+        return f"{(10_000 + sign * draw.randrange(1, 40)) / 2:.1f}"
+
+    for at in range(300):
+        now += draw.randrange(1, 400_000)
+        if at in (0, 150):
+            for side in ("bid", "ask"):
+                sign = 1 if side == "ask" else -1
+                book += [
+                    f"{head()},true,{side},{(10_000 + sign * k) / 2:.1f},{draw.randrange(1, 99)}" for k in range(1, 20)
+                ]
+            continue
+        for _ in range(draw.randrange(1, 4)):
+            side = draw.choice(("bid", "ask"))
+            book.append(f"{head()},false,{side},{level(side)},{draw.choice((0, 1, 1)) * draw.randrange(1, 99)}")
+        if at % 3 == 0:
+            side = draw.choice(("buy", "sell", "unknown"))
+            trades.append(f"{head()},{7_000 + at},{side},{level('bid')},{draw.randrange(1, 50)}")
+        if at % 50 == 0:
+            ticker.append(f"{head()},{now + 10**6},0.0001,0.0002,{10_000 + at},5000.5,5000.25,{5000 + at / 100}")
+    day = "2013-05-06_TESTUSD.csv"
+    (folder / f"test-exchange_incremental_book_L2_{day}").write_text("\n".join(book) + "\n")
+    (folder / f"test-exchange_trades_{day}").write_text("\n".join(trades) + "\n")
+    (folder / f"test-exchange_derivative_ticker_{day}").write_text("\n".join(ticker) + "\n")
+    return folder
+
+
+def hftbacktest(folder: Path) -> Path:
+    """A snapshot, changes and trades, some of them once more for the exchange's side."""
+    import numpy as np
+
+    from feeds.files.hftbacktest import RECORD
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(17)
+    exchange, local, buy, sell = 1 << 31, 1 << 30, 1 << 29, 1 << 28
+    both = exchange | local
+    rows, now = [], START_NS
+
+    def put(kind: int, flags: int, price: float, amount: float) -> None:
+        rows.append((kind | flags, now - 2_000_000, now, price, amount, 0, 0, 0.0))
+
+    for side, sign in ((buy, -1), (sell, 1)):
+        put(3, both | side, 100 + sign * 2.0, 0)
+        for at in range(1, 21):
+            put(4, both | side, 100 + sign * at / 10, draw.randrange(1, 900) / 1000)
+    for at in range(400):
+        now += draw.randrange(0, 3) * 1_000_000
+        side, sign = draw.choice(((buy, -1), (sell, 1)))
+        if at % 5 == 0:
+            put(2, both | side, 100 - sign / 10, draw.randrange(1, 90) / 1000)
+        elif at % 17 == 0:
+            put(1, exchange | side, 100 + sign * draw.randrange(1, 20) / 10, 0.5)
+        else:
+            put(
+                1,
+                both | side,
+                100 + sign * draw.randrange(1, 20) / 10,
+                draw.choice((0, 1)) * draw.randrange(1, 900) / 1000,
+            )
+    path = folder / "testusdt_20130506.npz"
+    np.savez_compressed(path, data=np.array(rows, dtype=RECORD))
+    return path
+
+
+class ItchDay:
+    """Messages of TotalView-ITCH 5.0 behind their lengths, written by the layouts of its specification."""
+
+    def __init__(self) -> None:
+        self.out = bytearray()
+        self.now = 14_400 * 10**9
+        self.serial = 0
+
+    def put(self, letter: str, body: bytes, locate: int = 7) -> None:
+        """Add a message."""
+        head = letter.encode() + struct.pack(">HH", locate, 0) + self.now.to_bytes(6, "big")
+        self.out += struct.pack(">H", len(head) + len(body)) + head + body
+
+    def begin(self, *stocks: str) -> None:
+        """Start of messages, the directory and trading states."""
+        self.put("S", b"O", 0)
+        for locate, stock in enumerate(stocks, 7):
+            name = stock.encode().ljust(8)
+            self.put("R", name + b"QN" + struct.pack(">I", 100) + b"NCZ PNN1N" + struct.pack(">I", 0) + b"N", locate)
+            self.put("H", name + b"T" + b" " + b"    ", locate)
+            self.put("Y", name + b"0", locate)
+
+    def add(
+        self, side: str, shares: int, price: int, *, mpid: bool = False, stock: str = "TEST", locate: int = 7
+    ) -> int:
+        """A new order; gives its number."""
+        self.serial += 1
+        body = struct.pack(">Q", self.serial) + side.encode() + struct.pack(">I", shares) + stock.encode().ljust(8)
+        body += struct.pack(">I", price) + (b"NSDQ" if mpid else b"")
+        self.put("F" if mpid else "A", body, locate)
+        return self.serial
+
+
+def itch(folder: Path) -> Path:
+    """A day of one stock: orders of all fates, hidden executions, a cross, a halt and a broken trade."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(18)
+    day = ItchDay()
+    day.begin("TEST")
+    orders: dict[int, list[int]] = {}
+    match = 500
+    for at in range(500):
+        day.now += draw.randrange(1, 10**8)
+        if len(orders) < 15 or draw.random() < 0.4:
+            side = draw.choice((1, -1))
+            price, shares = 1_000_000 - side * draw.randrange(1, 9) * 100, draw.randrange(1, 9) * 100
+            orders[day.add("B" if side > 0 else "S", shares, price, mpid=at % 5 == 0)] = [side, price, shares]
+            continue
+        one = draw.choice(sorted(orders))
+        _, price, left = orders[one]
+        what = draw.choice("EECXDUPQB" if at > 100 else "EECXDU")
+        match += 1
+        if what in "EC":
+            done = draw.randrange(1, left + 1)
+            body = struct.pack(">QIQ", one, done, match)
+            extra = draw.choice((b"Y", b"N")) + struct.pack(">I", price - 100) if what == "C" else b""
+            day.put(what, body + extra)
+            orders[one][2] -= done
+        elif what == "X":
+            done = draw.randrange(1, left + 1)
+            day.put("X", struct.pack(">QI", one, done))
+            orders[one][2] -= done
+        elif what == "D":
+            day.put("D", struct.pack(">Q", one))
+            orders[one][2] = 0
+        elif what == "U":
+            day.serial += 1
+            orders[day.serial] = [orders[one][0], price + 100 * draw.randrange(-1, 2), draw.randrange(1, 900)]
+            day.put("U", struct.pack(">QQII", one, day.serial, orders[day.serial][2], orders[day.serial][1]))
+            orders[one][2] = 0
+        elif what == "P":
+            body = (
+                struct.pack(">Q", 0) + b"B" + struct.pack(">I", 50) + b"TEST    " + struct.pack(">IQ", 1_000_050, match)
+            )
+            day.put("P", body)
+        elif what == "Q":
+            day.put("Q", struct.pack(">Q", 1_000) + b"TEST    " + struct.pack(">IQ", 1_000_000, match) + b"O")
+        else:
+            day.put(
+                "P",
+                struct.pack(">Q", 0)
+                + b"B"
+                + struct.pack(">I", 70)
+                + b"TEST    "
+                + struct.pack(">IQ", 1_000_000, match),
+            )
+            day.put("B", struct.pack(">Q", match))
+        if not orders[one][2]:
+            del orders[one]
+    day.put("H", b"TEST    " + b"H" + b" " + b"T1  ")
+    day.put("S", b"C", 0)
+    path = folder / "05062013.NASDAQ_ITCH50"
+    path.write_bytes(bytes(day.out))
+    return path
+
+
+def table(folder: Path) -> Path:
+    """Trades under names of columns in common use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(19)
+    now = START_NS // 10**6
+    lines = ["time,trade_id,price,qty,side,symbol"]
+    for at in range(400):
+        now += draw.randrange(0, 900)
+        price, size = (10_000 + draw.randrange(-20, 21)) / 100, draw.randrange(1, 9_000) / 1000
+        lines.append(f"{now},{at + 60},{price:.2f},{size:.3f},{draw.choice(('BUY', 'SELL'))},TESTUSD")
+    path = folder / "trades.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def lighter(folder: Path) -> Path:
+    """A whole book, changes in their order, prints and slow inputs, each with the time it was received."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(20)
+    frames: list[dict[str, object]] = []
+    now, offset, serial = START_NS // 10**3, 5_000, 900
+
+    def put(body: dict[str, object]) -> None:
+        frames.append({"ts": now / 10**6, "msg": msgspec.json.encode(body).decode()})
+
+    def level(sign: int) -> dict[str, str]:
+        price = 20_000 + sign * draw.randrange(1, 30)
+        return {
+            "price": f"{price / 10:.1f}",
+            "size": f"{draw.choice((0, 1, 1)) * draw.randrange(1, 10**6) / 10**5:.5f}",
+        }
+
+    put({"session_id": "0", "type": "connected"})
+    stats = {
+        "symbol": "TEST",
+        "market_id": 3,
+        "index_price": "2000.1",
+        "mark_price": "2000.2",
+        "current_funding_rate": "0.0012",
+    }
+    put({"channel": "market_stats:3", "market_stats": stats, "type": "subscribed/market_stats"})
+    for at in range(300):
+        now += draw.randrange(1, 10**6)
+        offset += 1
+        book: dict[str, object] = {"code": 0, "offset": offset, "nonce": offset * 3}
+        if at == 0:
+            book["bids"] = [{"price": f"{(20_000 - k) / 10:.1f}", "size": "1.50000"} for k in range(1, 30)]
+            book["asks"] = [{"price": f"{(20_000 + k) / 10:.1f}", "size": "2.50000"} for k in range(1, 30)]
+        else:
+            book["bids"], book["asks"] = ([level(sign) for _ in range(draw.randrange(3))] for sign in (-1, 1))
+        kind = "update" if at else "subscribed"
+        common = {"channel": "order_book:3", "offset": offset, "timestamp": now // 1000 - 20}
+        put({**common, "order_book": book, "type": f"{kind}/order_book"})
+        if at % 4 == 1:
+            serial += 1
+            trade = {
+                "trade_id": serial, "price": level(1)["price"], "size": "0.01000", "is_maker_ask": at % 8 == 1,
+                "timestamp": now // 1000 - 20, "type": "liquidation" if at % 40 == 1 else "trade",
+            }  # fmt: skip
+            forced = trade["type"] == "liquidation"
+            both = {"trades": [] if forced else [trade], "liquidation_trades": [trade] if forced else None}
+            put({"channel": "trade:3", **both, "type": "update/trade"})
+    path = folder / "frames.json"
+    path.write_bytes(b"[\n" + b",\n".join(msgspec.json.encode(frame) for frame in frames) + b"\n]\n")
+    return path
+
+
 SAMPLES: dict[str, Callable[[Path], Path]] = {
     "binance-capture": binance_capture,
     "bitstamp-log": bitstamp_log,
     "databento": databento,
+    "hftbacktest": hftbacktest,
     "hyperliquid-capture": hyperliquid_capture,
+    "itch": itch,
+    "lighter": lighter,
     "lobster": lobster,
     "standx": standx,
+    "table": table,
+    "tardis": tardis,
     "venue-capture": venue_capture,
 }
 """What makes a good small sample of each format, by the reader's name: a file or a folder inside the given one."""
