@@ -201,6 +201,12 @@ class EventBuffer:
             raise TypeError(f"rows must be EVENT, not {rows.dtype}")
         self._bytes += rows.tobytes()
 
+    def extend_bytes(self, rows: bytes) -> None:
+        """Add ready EVENT rows given as their bytes."""
+        if len(rows) % EVENT.itemsize:
+            raise ValueError(f"{len(rows)} bytes are no whole number of EVENT rows")
+        self._bytes += rows
+
     def mark_last(self, marks: int = LAST) -> None:
         """Set marks on the newest row, which closes a venue message."""
         if not self._bytes:

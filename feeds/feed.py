@@ -73,6 +73,7 @@ class Feed:
         self._lines: dict[int, _Line] = {}
         self._current: dict[int, int] = {}
         self._follower: dict[int, int] = {}
+        self._books: dict[int, int] = {}
 
     def __contains__(self, conn: int) -> bool:
         return conn in self._lines
@@ -168,11 +169,19 @@ class Feed:
                 (line.live.add if row["aux"] == S_LIVE else line.live.discard)(int(row["inst"]))
         left = self._current[line.route]
         old = self._lines[left]
-        ready = len(line.live) >= len(self.instruments) if old.books else bool(line.held)
+        ready = len(line.live) >= self._expected(line.route) if old.books else bool(line.held)
         if ready or (line.held and recv_ns - line.opened_ns >= PATIENCE_NS):
             del self._follower[line.route], self._lines[left]
             self._current[line.route] = conn
             self._take_over(old, line, recv_ns, out)
+
+    def _expected(self, route: int) -> int:
+        """How many instruments have their book on a route; the routes are the venue's own sockets."""
+        if route not in self._books:
+            sockets = self.venue.sockets(list(self.instruments))
+            symbols = sockets[route].symbols if route < len(sockets) else ()
+            self._books[route] = sum(symbol in self.instruments for symbol in symbols) or len(self.instruments)
+        return self._books[route]
 
     def _take_over(self, old: _Line, line: _Line, recv_ns: int, out: EventBuffer) -> None:
         ends = _ends(old, recv_ns)

@@ -43,17 +43,29 @@ def find(whose: str, names: Iterable[str], environ: Mapping[str, str] | None = N
     """
     environ = os.environ if environ is None else environ
     names = list(names)
-    found = {name: environ[name] for name in names if environ.get(name)}
-    if len(found) < len(names):
+    found = _gather(names, environ)
+    missing = [name for name in names if name not in found]
+    if missing:
         place = file(environ)
-        kept = _read(place) if place.exists() else {}
-        found = {name: kept[name] for name in names if kept.get(name)} | found
-        missing = [name for name in names if name not in found]
-        if missing:
-            raise BadInput(
-                f"key of {whose}: {' and '.join(missing)}", None, f"in the environment or in {place}, with mode 0600"
-            )
+        raise BadInput(
+            f"key of {whose}: {' and '.join(missing)}", None, f"in the environment or in {place}, with mode 0600"
+        )
     return Secrets(found)
+
+
+def find_any(names: Iterable[str], environ: Mapping[str, str] | None = None) -> Secrets | None:
+    """The same for a place where a key may not be needed, as a mirror of the venue: None where one is missing."""
+    names = list(names)
+    found = _gather(names, os.environ if environ is None else environ)
+    return Secrets(found) if len(found) == len(names) else None
+
+
+def _gather(names: list[str], environ: Mapping[str, str]) -> dict[str, str]:
+    found = {name: environ[name] for name in names if environ.get(name)}
+    place = file(environ)
+    if len(found) < len(names) and place.exists():
+        found = {name: value for name, value in _read(place).items() if name in names and value} | found
+    return found
 
 
 def file(environ: Mapping[str, str]) -> Path:

@@ -165,7 +165,9 @@ class Link:
         if self.awaits_ack and now_ns - self._since >= ACK_NS:
             return self._end("the subscription was not answered within 5 s")
         if self.state is LinkState.SYNCING:
-            return self._end("no data within 15 s of connecting") if now_ns - self._since >= FIRST_DATA_NS else []
+            limit = self._first_data_ns()
+            late = now_ns - self._since >= limit
+            return self._end(f"no data within {limit // _S} s of connecting") if late else []
         if now_ns - self._data_ns < limit:
             return []
         if self.state is LinkState.LIVE:
@@ -185,6 +187,9 @@ class Link:
     def _limit(self, silence_ns: int | None) -> int:
         return max(self.terms.silence_s * _S, silence_ns or 0)
 
+    def _first_data_ns(self) -> int:
+        return max(FIRST_DATA_NS, self.terms.first_data_s * _S)
+
     def next_ns(self, now_ns: int, silence_ns: int | None = None) -> int:
         """When to call `tick` again, should nothing happen before."""
         if self.state is LinkState.DOWN:
@@ -196,7 +201,7 @@ class Link:
         if self.awaits_ack:
             due.append(self._since + ACK_NS)
         if self.state is LinkState.SYNCING:
-            due.append(self._since + FIRST_DATA_NS)
+            due.append(self._since + self._first_data_ns())
         elif self.state is LinkState.LIVE:
             due.append(self._data_ns + limit)
         elif self._asked_ns is not None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from feeds import keys
 from feeds.errors import BadInput
 from feeds.instruments import Instrument
 from feeds.rest import Answer
 from feeds.venues import venues
 from feeds.venues._access import Access, Socket
+
+Get = Callable[..., Coroutine[Any, Any, Answer]]
+"""Get a URL, with `body` by POST and with `headers`, as `Rest.get` does."""
 
 
 class Market(NamedTuple):
@@ -47,19 +51,24 @@ def by_venue(addresses: Iterable[str]) -> dict[type[Access], list[str]]:
 async def listed(
     venue: type[Access],
     symbols: Iterable[str],
-    get: Callable[[str], Awaitable[Answer]],
+    get: Get,
     base: str | None = None,
 ) -> dict[str, tuple[int, Instrument]]:
     """Ask the venue for its instruments and find the symbols, whatever their case, as the parser takes them.
 
-    `base` replaces scheme and host of the venue's addresses. Raises BadInput for symbols that are not listed and for
-    an answer that lists nothing, OSError where none came.
+    `base` replaces scheme and host of the venue's addresses. Raises BadInput for symbols that are not listed, for an
+    answer that lists nothing and for a venue whose key is missing, OSError where no answer came.
     """
     symbols = list(symbols)
+    more: dict[str, Any] = {"body": venue.instruments_body} if venue.instruments_body else {}
+    if venue.secrets:
+        key = keys.find(venue.name, venue.secrets) if base is None else keys.find_any(venue.secrets)
+        if key is not None and (headers := venue.headers(key)):
+            more["headers"] = headers
     found: dict[str, Instrument] = {}
     for url in venue.listing_urls(symbols):
         place = rebased(url, base)
-        answer = await get(place)
+        answer = await get(place, **more)
         if answer.status != 200:
             raise BadInput(
                 f"instruments of {venue.name}", f"{place} answers {answer.status}", "its list of instruments"
@@ -79,7 +88,7 @@ async def listed(
 
 def sockets(venue: type[Access], symbols: Iterable[str], base: str | None = None) -> tuple[Socket, ...]:
     """What to connect to for some symbols; `base` replaces scheme and host."""
-    return tuple(Socket(rebased(one.url, base), one.frames) for one in venue.sockets(list(symbols)))
+    return tuple(Socket(rebased(one.url, base), one.frames, one.symbols) for one in venue.sockets(list(symbols)))
 
 
 def rebased(url: str, base: str | None) -> str:

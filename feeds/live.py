@@ -17,8 +17,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from feeds import keys
 from feeds.backoff import Budget
 from feeds.clock import TICK_NS, Clock
+from feeds.errors import BadInput
 from feeds.events import EventBuffer, Events
 from feeds.feed import Feed
 from feeds.instruments import Instrument
@@ -42,10 +44,12 @@ _PING_S: Final = 5.0
 _LOG: Final = 1000
 _FETCH_S: Final = 10.0
 _PAUSE_S: Final = 0.005
+_HTTP: Final = "http:"
+"""Before a host's name where its budget is for requests."""
 
 
-Fetch = Callable[[str], Awaitable[Answer]]
-"""Get a URL; raises OSError or TimeoutError where nothing came."""
+Fetch = Callable[..., Awaitable[Answer]]
+"""Get a URL, with `body` by POST and with `headers`; raises OSError or TimeoutError where nothing came."""
 
 
 class Sink(Protocol):
@@ -205,6 +209,11 @@ class Client:
         self._data_ns: dict[int, int] = {}
         made = venue.sockets(instruments) if sockets is None else sockets
         self._routes = [_Route(n, socket, Link(venue.terms, draw)) for n, socket in enumerate(made)]
+        self._key = None
+        if venue.secrets:
+            # Elsewhere than at the venue, as at a mirror of it, a key may not be needed.
+            own = sockets is None or tuple(sockets) == venue.sockets(list(instruments))
+            self._key = keys.find(venue.name, venue.secrets) if own else keys.find_any(venue.secrets)
 
     # -- running ---------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -293,7 +302,9 @@ class Client:
 
     def _budget(self, host: str) -> Budget:
         if host not in self._budgets:
-            self._budgets[host] = Budget(10, per_s=1.0)
+            terms = self.venue.terms
+            plain = host.startswith(_HTTP)
+            self._budgets[host] = Budget(10, 1.0) if plain else Budget(terms.connect_burst, 1.0 / terms.connect_s)
         return self._budgets[host]
 
     async def _socket(self, route: _Route, one: _Open) -> None:
@@ -352,16 +363,47 @@ class Client:
                 route.current, route.next = route.next, None
 
     async def _subscribe(self, route: _Route, one: _Open) -> None:
-        for frame in route.socket.frames:
+        # What holds a key is sent, and neither told nor recorded.
+        token = await self._token(route)
+        frames: tuple[str, ...] = ()
+        if self._key is not None:
+            frames = self.venue.login(route.socket, self._key, token, self._times.now()[0] // _S)
+        if self._key is None or not self.venue.awaits_login:
+            frames += self._sealed(route, token)
+        await self._send_all(one, frames)
+
+    async def _send_all(self, one: _Open, frames: Sequence[str]) -> None:
+        for frame in frames:
             if one.ws is not None:
                 await one.ws.send(frame)
-            await asyncio.sleep(self.venue.terms.send_gap_ms / 1000 if len(route.socket.frames) > 1 else 0)
+            await asyncio.sleep(self.venue.terms.send_gap_ms / 1000 if len(frames) > 1 else 0)
+
+    def _sealed(self, route: _Route, token: str) -> tuple[str, ...]:
+        if self._key is None:
+            return route.socket.frames
+        return self.venue.sealed(route.socket, self._key, token, self._times.now()[0] // _S)
+
+    async def _token(self, route: _Route) -> str:
+        """Get what a socket's frames need besides the key; '' where that is enough. Raises OSError."""
+        wanted = None if self._key is None else self.venue.token_request(self._key, self._times.now()[0] // 1_000_000)
+        if wanted is None or not route.socket.symbols:
+            return ""
+        url = rebased(wanted.url, self._rest)
+        async with asyncio.timeout(_FETCH_S):
+            answer = await self._fetch(url, body=wanted.body, headers=wanted.headers)
+        if answer.status != 200:
+            raise OSError(f"no token: {urlsplit(url).netloc} answers {answer.status}")
+        try:
+            return self.venue.read_token(answer.body)
+        except BadInput as error:
+            raise OSError(str(error)) from None
 
     def _subscribe_again(self, route: _Route, one: _Open) -> None:
+        if not route.socket.frames or self._key is not None:
+            self._end(one, one.link.why)
+            return
         for frame in route.socket.frames:
             self._send(one, frame)
-        if not route.socket.frames:
-            self._end(one, one.link.why)
 
     async def _read(self, route: _Route, one: _Open, ws: ClientConnection) -> None:
         while True:
@@ -409,6 +451,12 @@ class Client:
         with contextlib.suppress(ConnectionClosed):
             await ws.send(text)
 
+    async def _say_all(self, one: _Open, frames: Sequence[str]) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        with contextlib.suppress(ConnectionClosed):
+            await self._send_all(one, frames)
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -429,6 +477,8 @@ class Client:
             for route, one in self._by_conn(conn):
                 if said.kind == "ack":
                     one.link.acknowledged(mono)
+                elif said.kind == "login":
+                    self._spawn(self._say_all(one, self._sealed(route, "")))
                 elif said.kind == "closing":
                     one.link.ending(mono, f"the venue says that it will close: {said.text}")
                 elif said.kind == "error":
@@ -471,7 +521,7 @@ class Client:
 
     async def _get(self, url: str, symbol: str) -> bytes | None:
         host = urlsplit(url).netloc
-        budget = self._budget("http:" + host)
+        budget = self._budget(_HTTP + host)
         while wait := budget.ask(self._times.mono_ns()):
             await asyncio.sleep(wait / _S)
         try:

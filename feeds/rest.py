@@ -1,7 +1,8 @@
-"""GET over HTTP, for books' snapshots and lists of instruments: with deadlines, a bound, and no surprises."""
+"""Requests over HTTP, for snapshots of books and lists of instruments: with deadlines, a bound, and no surprises."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -31,20 +32,28 @@ class Rest:
 
         self._client: httpx.AsyncClient = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": agent})
 
-    async def get(self, url: str) -> Answer:
-        """Get a URL; raise OSError where nothing came, or more than is ever read."""
+    async def get(self, url: str, *, body: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+        """Get a URL, or what it answers to a JSON body by POST; raise OSError where nothing came, or too much.
+
+        No text of an error holds the body or the headers.
+        """
         import httpx
 
+        sent = dict(headers or {})
+        if body:
+            sent.setdefault("Content-Type", "application/json")
         try:
-            async with self._client.stream("GET", url) as answer:
-                body = bytearray()
+            async with self._client.stream(
+                "POST" if body else "GET", url, content=body.encode() if body else None, headers=sent
+            ) as answer:
+                read = bytearray()
                 async for piece in answer.aiter_bytes():
-                    body += piece
-                    if len(body) > MOST_BYTES:
+                    read += piece
+                    if len(read) > MOST_BYTES:
                         raise OSError(f"the answer is longer than {MOST_BYTES:,} bytes")
                 after = answer.headers.get("Retry-After", "")
                 seconds = float(after) if after.isdigit() and len(after) < 8 else None
-                return Answer(answer.status_code, bytes(body), seconds)
+                return Answer(answer.status_code, bytes(read), seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise OSError(str(error) or type(error).__name__) from None
 

@@ -11,6 +11,7 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.instruments import Instrument
+from feeds.keys import Secrets
 from feeds.source import Checks
 from feeds.venues._contract import Venue
 
@@ -26,6 +27,19 @@ class Socket(msgspec.Struct, frozen=True):
 
     url: str
     frames: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    """What is asked for on it; empty where it is everything."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request over HTTP by POST."""
+
+    url: str
+    body: str
+    headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Request({self.url})"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +47,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     silence_s: int
     """A connection that brings nothing for so long is taken for dead."""
+    first_data_s: int = 0
+    """Seconds that a new connection may take to bring data, where it may be longer than a client waits by itself."""
     ping: str = ""
     """Text frame to send when idle; empty where the protocol's own ping does."""
     ping_s: int = 20
@@ -41,13 +57,17 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The venue ends a connection of this age; 0 where none is stated."""
     send_gap_ms: int = 300
     """Least distance of two frames we send."""
+    connect_burst: int = 10
+    """Connections that may be tried at once."""
+    connect_s: float = 1.0
+    """Seconds until one more may."""
 
 
 class Notice(msgspec.Struct, frozen=True):
     """Something the venue says about the connection, not the market."""
 
     kind: str
-    """'ack', 'error', 'closing' or 'pong'."""
+    """'ack', 'error', 'closing', 'login' (a key was accepted) or 'pong'."""
     text: str = ""
 
 
@@ -110,6 +130,41 @@ class Access(Venue):
     def read_heads(cls, frames: Iterable[bytes]) -> dict[str, Instrument]:
         """Derive instruments from the first frames of a capture, for a venue that lists no tick; by symbol."""
         del frames
+        return {}
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+    """Names of what its sockets need of a key, as `feeds.keys` finds it; empty where anybody may listen."""
+    awaits_login: ClassVar[bool] = False
+    """A socket's own frames are sent only when the venue has accepted the login, with a notice."""
+
+    @classmethod
+    def token_request(cls, key: Secrets, now_ms: int) -> Request | None:
+        """What gets a token to subscribe with, at a time in ms since 1970; None where a key is enough."""
+        del key, now_ms
+        return None
+
+    @classmethod
+    def read_token(cls, raw: bytes | str) -> str:
+        """Read the token from the answer; raise BadInput where it holds none."""
+        del raw
+        return ""
+
+    @classmethod
+    def login(cls, socket: Socket, key: Secrets, token: str, now_s: int) -> tuple[str, ...]:
+        """Text frames that hold a key, a signature of the moment (s since 1970) or a token, sent before the others."""
+        del socket, key, token, now_s
+        return ()
+
+    @classmethod
+    def sealed(cls, socket: Socket, key: Secrets, token: str, now_s: int) -> tuple[str, ...]:
+        """A socket's frames as they are sent, where they themselves hold what is secret."""
+        del key, token, now_s
+        return socket.frames
+
+    @classmethod
+    def headers(cls, key: Secrets) -> dict[str, str]:
+        """Headers that requests over HTTP carry."""
+        del key
         return {}
 
     def renewal(self, symbol: str) -> tuple[str, ...]:

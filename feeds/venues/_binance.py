@@ -52,9 +52,10 @@ from feeds.sequencer import Rule, Sequencer, State, Step
 from feeds.source import Checks
 from feeds.venues import _binance_messages as messages
 from feeds.venues._access import FAULTS, MAX_FRAME, Access, bounded, plain, refuse_list
-from feeds.venues._binance_messages import fact, to_ns
+from feeds.venues._binance_messages import to_ns
 from feeds.venues._contract import Want
 from feeds.venues._levels import Numbers, Sides, block_rows, book_rows
+from feeds.venues._numbers import fact
 
 _WAITING_ROWS: Final = 2_000_000
 """Levels of the updates kept while a snapshot is on its way."""

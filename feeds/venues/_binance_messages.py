@@ -6,9 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from feeds.errors import BadInput
 from feeds.events import NONE
-from feeds.instruments import parse_decimal
 
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Time = Annotated[int, msgspec.Meta(ge=0, lt=4_000_000_000_000_000)]
@@ -169,12 +167,3 @@ LISTING: Final = msgspec.json.Decoder(Listing)
 def to_ns(time: int) -> int:
     """A Binance time, ms or µs since 1970, in ns."""
     return time * (1_000 if time >= _MICROSECONDS else 1_000_000)
-
-
-def fact(text: str) -> int:
-    """Decimal text in units of 1e-9, what is finer cut off; raise BadInput where it is none or too large."""
-    mantissa, decimals = parse_decimal(text[:64])
-    value: int = mantissa * 10 ** (9 - decimals) if decimals <= 9 else mantissa // 10 ** (decimals - 9)
-    if abs(value) >= 2**62:
-        raise BadInput("number", text, "a value that fits 62 bits at 9 decimals")
-    return value

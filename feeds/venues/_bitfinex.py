@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar, Final
 
 import msgspec
@@ -44,7 +45,7 @@ from feeds.events import (
 from feeds.instruments import Grid, Instrument, parse_decimal
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, refuse_list
-from feeds.venues._binance_messages import fact
+from feeds.venues._numbers import fact
 from feeds.venues._seen import Seen
 from feeds.venues._times import decimal_ns
 from feeds.venues._verified import Market, Verified
@@ -62,6 +63,7 @@ CHECKED_LEVELS: Final = 25
 _RECONNECT, _PAUSED, _RESUMED = 20051, 20060, 20061
 _AMOUNTS: Final = Grid("0.00000001")
 _NO_CHANNEL: Final = -1
+_REMEMBERED: Final = 4096
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -108,6 +110,7 @@ def count(raw: msgspec.Raw) -> int:
     return found
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def amount(number: str) -> tuple[str, bool]:
     """An amount's size as text of at most eight decimals, and whether it is below 0."""
     mantissa, decimals = parse_decimal(number)
@@ -117,6 +120,7 @@ def amount(number: str) -> tuple[str, bool]:
     return number.removeprefix("-"), mantissa < 0
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def within(price: str, grid: Grid) -> str:
     """A price without the decimals that are beyond the fine units of its grid."""
     mantissa, decimals = parse_decimal(price)
@@ -372,7 +376,8 @@ class Bitfinex(Verified):
             derivatives = [symbol for symbol in some if _DERIVATIVE.search(symbol)]
             keys = [*(f"deriv:{symbol}" for symbol in derivatives), *(["liq:global"] if derivatives else [])]
             frames += [{"event": "subscribe", "channel": "status", "key": key} for key in keys]
-            found.append(Socket(URL, tuple(msgspec.json.encode(frame).decode() for frame in frames)))
+            texts = tuple(msgspec.json.encode(frame).decode() for frame in frames)
+            found.append(Socket(URL, texts, tuple(some)))
         return tuple(found)
 
     @classmethod

@@ -5,18 +5,19 @@ What the listing calls `quote_increment` is the price's increment, `tick_size` t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from feeds.errors import BadInput
-from feeds.events import BAD_TIME, LAST, TRADE, EventBuffer
+from feeds.events import ASK, BAD_TIME, BID, LAST, TRADE, EventBuffer
 from feeds.instruments import Grid, Instrument, parse_decimal
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, refuse_list
+from feeds.venues._levels import Packed
 from feeds.venues._seen import Seen
-from feeds.venues._verified import Market, Verified
+from feeds.venues._verified import Depth, Level, Market, Read, Verified
 
 Ns = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
@@ -41,6 +42,27 @@ class GeminiBase(Verified):
     def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
         super().__init__(instruments, checks)
         self._seen: dict[str, Seen] = {}
+
+    def read_levels(
+        self, market: Market, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]
+    ) -> tuple[Packed | None, list[Level]]:
+        """Read (price, size) texts at once, or into levels where one needs marks; raise BadInput, also below 0."""
+        packed = market.numbers.packed(bids, asks)
+        if packed is not None:
+            return packed, []
+        sides = ((BID, bids), (ASK, asks))
+        return None, [market.level(side, quoted(price), size, "") for side, entries in sides for price, size in entries]
+
+    def emit_levels(
+        self, market: Market, read: Packed | None, depth: Depth, recv_ns: int, out: EventBuffer
+    ) -> None:  # fmt: skip
+        """Apply one message and write its rows."""
+        if read is None:
+            self.emit(market, depth, recv_ns, out, no_checksum)
+        else:
+            self.emit_read(
+                market, [(BID, Read(read.bids, [])), (ASK, Read(read.asks, []))], depth, recv_ns, out, no_checksum
+            )
 
     def write_print(
         self, market: Market, ident: int, price: str, size: str, exch_ns: int, side: int, kind: int, recv_ns: int,

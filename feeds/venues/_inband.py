@@ -38,10 +38,10 @@ from feeds.sequencer import Ids, Rule, Sequencer, Step, spot
 from feeds.source import Checks
 from feeds.venues._books import Books
 from feeds.venues._contract import Want
-from feeds.venues._levels import Numbers, Sides, book_rows
+from feeds.venues._levels import Numbers, Packed, Sides, book_rows, packed_rows
 
-_FEW: Final = 40
-_SHORT: Final = 1000
+_FEW: Final = 150
+_SHORT: Final = 4000
 """Bytes of level arrays that hold about so few levels."""
 _PAIRS: Final = msgspec.json.Decoder(list[tuple[str, str]])
 _RESTATED_NS: Final = 1_000_000_000
@@ -72,13 +72,17 @@ class Fact(NamedTuple):
 
 
 class Few(NamedTuple):
-    """The levels of a short message, for which arrays cost more than they save."""
+    """The levels of a short message with values off the grids."""
 
     rows: list[tuple[int, int, int, int]]
     """(side, tick, lots, marks), bids first."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+Levels = Sides | Packed | Few
+"""The levels of one message, in the form that costs least for so many."""
 
 
 class Market:
@@ -105,9 +109,12 @@ class Market:
         self.quote: dict[str, str] = {}
         """Texts of the best prices and sizes, where the venue sends only those that changed."""
 
-    def sides(self, pairs: Sequence[tuple[str, str]], bids: int) -> Sides | Few:
+    def sides(self, pairs: Sequence[tuple[str, str]], bids: int) -> Levels:
         """Read (price, size) texts, the first `bids` of them bids; raises BadInput, also below 0."""
         if len(pairs) <= _FEW:
+            packed = self.numbers.packed(pairs[:bids], pairs[bids:])
+            if packed is not None:
+                return packed
             price, size = self.numbers.price, self.numbers.size
             rows = []
             for i, (price_text, size_text) in enumerate(pairs):
@@ -121,13 +128,12 @@ class Market:
             raise BadInput("level", int(sides.values.min()), "a price and a size of 0 or more")
         return sides
 
-    def arrays(self, bids: msgspec.Raw, asks: msgspec.Raw) -> Sides | Few:
+    def arrays(self, bids: msgspec.Raw, asks: msgspec.Raw) -> Levels:
         """Read two JSON arrays of [price, size] texts; raises a ValueError."""
         if len(memoryview(bids)) + len(memoryview(asks)) > _SHORT:
             return self.numbers.sides(bytes(bids), bytes(asks))
-        pairs = _PAIRS.decode(bids)
-        at = len(pairs)
-        return self.sides(pairs + _PAIRS.decode(asks), at)
+        higher, lower = _PAIRS.decode(bids), _PAIRS.decode(asks)
+        return self.numbers.packed(higher, lower) or self.sides(higher + lower, len(higher))
 
     def print(self, price: str, size: str, side: int, ident: int, exch_ns: int, kind: int = REGULAR) -> Print:
         """Read one print; raises BadInput."""
@@ -166,9 +172,7 @@ class InBand(Books[Market]):
         market.channel = channel
         return True
 
-    def rebuild(
-        self, market: Market, at: int, sides: Sides | Few, exch_ns: int, recv_ns: int, out: EventBuffer
-    ) -> None:
+    def rebuild(self, market: Market, at: int, sides: Levels, exch_ns: int, recv_ns: int, out: EventBuffer) -> None:
         """Replace the book by a snapshot with id `at`, whenever it comes."""
         market.sequencer.reset()
         if at != NONE:
@@ -198,9 +202,7 @@ class InBand(Books[Market]):
             self.lose(market, C_SEQUENCE, f"update {ids[1]} does not follow {at}", recv_ns, out, lost)
         return True
 
-    def change(
-        self, market: Market, ref: int, sides: Sides | Few, exch_ns: int, recv_ns: int, out: EventBuffer
-    ) -> None:
+    def change(self, market: Market, ref: int, sides: Levels, exch_ns: int, recv_ns: int, out: EventBuffer) -> None:
         """Apply an update, where there is a book to apply it to."""
         market.touched = True
         if not (market.live or market.partial):
@@ -215,9 +217,13 @@ class InBand(Books[Market]):
             out.append(STATUS, recv_ns, exch_ns, ref=ref, aux=status, inst=market.inst, marks=LAST | marks)
 
     def _levels(
-        self, sides: Sides | Few, recv_ns: int, exch_ns: int, ref: int, inst: int, marks: int, out: EventBuffer
+        self, sides: Levels, recv_ns: int, exch_ns: int, ref: int, inst: int, marks: int, out: EventBuffer
     ) -> None:
-        if isinstance(sides, Few):
+        if isinstance(sides, Packed):
+            if len(sides):
+                out.extend_bytes(packed_rows(sides, recv_ns, exch_ns, ref, inst, marks))
+                out.mark_last()
+        elif isinstance(sides, Few):
             for side, tick, lots, off in sides.rows:
                 self.checks.off_grid += off != 0
                 out.append(BOOK, recv_ns, exch_ns, tick, lots, side, ref, 0, inst, marks | off)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -65,6 +65,20 @@ def field(text: str, grid: Grid) -> str:
         count, on_grid = grid.read(text)
         text = grid.text(count) if on_grid else grid.fine_text(count)
     return digits(text)
+
+
+class KrakenMarket(Market):
+    """One symbol's state."""
+
+    digits: ClassVar[bool] = True
+    size_field = staticmethod(field)
+
+    @staticmethod
+    def price_field(text: str, grid: Grid) -> str:
+        """The digits of a price; raise BadInput for one below 0."""
+        if text.startswith("-"):
+            raise BadInput("price", text, "0 or more")
+        return field(text, grid)
 
 
 def checksum(market: Market) -> int:

@@ -8,6 +8,7 @@ bytes. Everything else goes value by value through `Grid.read`; both ways give t
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -39,6 +40,10 @@ _CLOSE: Final = ord("]")
 _DIGITS: Final = b"0123456789"
 _ZEROED: Final = bytes.maketrans(_DIGITS, b"0" * 10)
 _FIRST: Final = re.compile(rb'\["\d+(?:\.(\d+))?",( ?)"\d+(?:\.(\d+))?"\]')
+_TENS: Final = tuple(10**n for n in range(19))
+_HEAD: Final = struct.Struct("<qqq")
+_END: Final = struct.Struct("<qqq")
+"""What an EVENT has before and behind its tick and lots."""
 _PAIRS: Final = msgspec.json.Decoder(list[tuple[str, str]])
 
 
@@ -53,6 +58,16 @@ class Sides(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+class Packed(NamedTuple):
+    """The levels of one message, all on the grids: 16 bytes each, which are tick and lots as rows have them."""
+
+    bids: list[bytes]
+    asks: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.bids) + len(self.asks)
 
 
 NO_LEVELS: Final = Sides(np.zeros((0, 2), dtype=np.int64), 0)
@@ -79,8 +94,22 @@ class Numbers:
         """Price text -> (tick, 0) or (fine units, OFF_GRID); raises BadInput."""
         self.size: Callable[[str], tuple[int, int]] = _remembering(instrument.size, OFF_LOT)
         """Size text -> (lots, 0) or (fine units, OFF_LOT); raises BadInput."""
+        self.tick8 = Eights(instrument.price, self.price)
+        """Price text -> the 8 bytes of its tick; raises OffGridError."""
+        self.lots8 = Eights(instrument.size, self.size)
+        """Size text -> the 8 bytes of its lots; raises OffGridError."""
         self._grids = (instrument.price, instrument.size)
         self._form: _Form | None = None
+
+    def packed(self, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> Packed | None:
+        """Read (price, size) texts; None where one is off its grid. Raises BadInput, also below 0."""
+        ticks, lots = self.tick8, self.lots8
+        try:
+            return Packed(
+                [ticks[price] + lots[size] for price, size in bids], [ticks[price] + lots[size] for price, size in asks]
+            )
+        except OffGridError:
+            return None
 
     def sides(self, bids: bytes, asks: bytes) -> Sides:
         """Read two JSON arrays of [price, size] texts.
@@ -235,11 +264,11 @@ def _remembering(grid: Grid, off: int) -> Callable[[str], tuple[int, int]]:
     def read(text: str) -> tuple[int, int]:
         if len(text) > MAX_TEXT:
             raise BadInput("number", text, f"at most {MAX_TEXT} characters")
-        whole, _, part = text.partition(".")
-        part = part.rstrip("0")
-        digits = whole + part
-        if digits.isdigit() and digits.isascii() and len(part) <= decimals and len(whole) + decimals <= 18:
-            count, rest = divmod(int(digits) * 10 ** (decimals - len(part)), mantissa)
+        count = plain_count(text, decimals)
+        if count is not None:
+            if mantissa == 1:
+                return count, 0
+            count, rest = divmod(count, mantissa)
             if not rest:
                 return count, 0
         count, on_grid = grid.read(text)
@@ -248,12 +277,64 @@ def _remembering(grid: Grid, off: int) -> Callable[[str], tuple[int, int]]:
     return lru_cache(maxsize=_REMEMBERED)(read)
 
 
+class OffGridError(Exception):
+    """A value is no whole number of increments, so that its row needs a mark."""
+
+
+def plain_count(text: str, decimals: int) -> int | None:
+    """Count plain decimal text in units of 10 ** -decimals; None where it is another text, or has more decimals."""
+    whole, _, part = text.partition(".")
+    short = decimals - len(part)
+    if short < 0:
+        part = part.rstrip("0")
+        short = decimals - len(part)
+    digits = whole + part
+    if short < 0 or len(whole) + decimals > 18 or not (digits.isdigit() and digits.isascii()):
+        return None
+    return int(digits) * _TENS[short] if short else int(digits)
+
+
+class Eights(dict[str, bytes]):
+    """Number texts and the 8 bytes of their counts; the newest are remembered."""
+
+    def __init__(self, grid: Grid, read: Callable[[str], tuple[int, int]]) -> None:
+        super().__init__()
+        self._decimals = grid.decimals if grid.mantissa == 1 else -1
+        self._read = read
+
+    def __missing__(self, text: str) -> bytes:
+        count = plain_count(text, self._decimals)
+        if count is None:
+            count, mark = self._read(text)
+            if mark:
+                raise OffGridError
+            if count < 0:
+                raise BadInput("number", text, "0 or more")
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        found = self[text] = count.to_bytes(8, "little")
+        return found
+
+
+def packed_rows(
+    packed: Packed, recv_ns: int, exch_ns: int, ref: int, inst: int, marks: int = 0, kind: int = BOOK
+) -> bytes:
+    """Make the rows of one message as bytes, none of them LAST."""
+    head = _HEAD.pack(recv_ns, exch_ns, 0)
+    made = b""
+    for side, levels in ((BID, packed.bids), (ASK, packed.asks)):
+        if levels:
+            end = _END.pack(ref, 0, tail(inst, side, marks, kind))
+            made += head + (end + head).join(levels) + end
+    return made
+
+
 def book_rows(sides: Sides, recv_ns: int, exch_ns: int, ref: int, inst: int, marks: int = 0) -> Events:
     """Make the BOOK rows of one message, LAST on the last one; `sides` must hold a level."""
     words = np.empty((len(sides.values), 8), dtype="<i8")
-    words[:] = np.array((recv_ns, exch_ns, 0, 0, 0, ref, 0, _tail(inst, BID, marks)))
+    words[:] = np.array((recv_ns, exch_ns, 0, 0, 0, ref, 0, tail(inst, BID, marks)))
     words[:, 3:5] = sides.values
-    words[sides.bids :, 7] = _tail(inst, ASK, marks)
+    words[sides.bids :, 7] = tail(inst, ASK, marks)
     if sides.marks is not None:
         words[:, 7] |= sides.marks << 48
     words[-1, 7] |= LAST << 48
@@ -268,13 +349,14 @@ def block_rows(sides: Sequence[Sides], stamps: Sequence[tuple[int, int, int]], i
     words = np.zeros((int(ends[-1]), 8), dtype="<i8")
     words[:, [0, 1, 5]] = np.repeat(np.array(stamps, dtype=np.int64), sizes, axis=0)
     words[:, 3:5] = np.concatenate([one.values for one in sides])
-    words[:, 7] = np.repeat(np.tile((_tail(inst, BID, 0), _tail(inst, ASK, 0)), len(sides)), each.reshape(-1))
+    words[:, 7] = np.repeat(np.tile((tail(inst, BID, 0), tail(inst, ASK, 0)), len(sides)), each.reshape(-1))
     words[ends[sizes > 0] - 1, 7] |= LAST << 48
     rows = words.reshape(-1).view(EVENT)
     edges = [0, *ends.tolist()]
     return [rows[edges[i] : edges[i + 1]] for i in range(len(sides))]
 
 
-def _tail(inst: int, side: int, marks: int) -> int:
+def tail(inst: int, side: int, marks: int, kind: int = BOOK) -> int:
+    """Make the last word of an EVENT."""
     # inst u4 · kind u1 · side i1 · marks u2, the last word of an EVENT; marks stay below 2**15.
-    return inst | BOOK << 32 | (side & 0xFF) << 40 | marks << 48
+    return inst | kind << 32 | (side & 0xFF) << 40 | marks << 48

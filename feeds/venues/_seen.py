@@ -14,10 +14,10 @@ class Seen:
     __slots__ = ("_known", "_order")
 
     def __init__(self) -> None:
-        self._known: set[int] = set()
-        self._order: deque[int] = deque()
+        self._known: set[int | str] = set()
+        self._order: deque[int | str] = deque()
 
-    def add(self, ident: int) -> bool:
+    def add(self, ident: int | str) -> bool:
         """Remember an id; False where it was there."""
         if ident in self._known:
             return False

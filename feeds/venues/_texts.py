@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 
 class TextSide:
@@ -38,8 +39,23 @@ class TextSide:
         del self._keys[bisect_left(self._keys, key)]
         return True
 
+    def change(self, levels: Iterable[tuple[int, str]]) -> None:
+        """Set levels in their order, or delete those of an empty text."""
+        keys, texts = self._keys, self._texts
+        sign = -1 if self._bids else 1
+        for price, text in levels:
+            key = price * sign
+            if text:
+                if key not in texts:
+                    insort(keys, key)
+                texts[key] = text
+            elif texts.pop(key, None) is not None:
+                del keys[bisect_left(keys, key)]
+
     def truncate(self, depth: int) -> list[int]:
         """Delete all but the best `depth` levels and give the prices deleted."""
+        if len(self._keys) <= depth:
+            return []
         gone = self._keys[depth:]
         del self._keys[depth:]
         for key in gone:

@@ -54,7 +54,10 @@ def decimal_ns(text: str, unit_decimals: int) -> int:
 
     What is finer is cut off. Raises BadInput where it is no time below 2**62 ns.
     """
-    mantissa, decimals = parse_decimal(text[:40])
+    if text.isdigit() and text.isascii() and len(text) <= 18:
+        mantissa, decimals = int(text), 0
+    else:
+        mantissa, decimals = parse_decimal(text[:40])
     power = 9 - unit_decimals - decimals
     ns: int = mantissa * 10**power if power >= 0 else mantissa // 10**-power
     if not 0 <= ns < 2**62:

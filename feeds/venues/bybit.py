@@ -35,8 +35,8 @@ from feeds.events import (
 from feeds.instruments import Instrument
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
-from feeds.venues._binance_messages import fact
 from feeds.venues._inband import Fact, InBand, Market, Print
+from feeds.venues._numbers import fact
 from feeds.venues._times import ms_ns
 
 TAKER: Final = {"Buy": BUY, "Sell": SELL}
@@ -44,7 +44,7 @@ TAKER: Final = {"Buy": BUY, "Sell": SELL}
 CLOSED_BY: Final = {"Buy": SELL, "Sell": BUY}
 """`S` of a liquidation is the position's; the order that closes it is on the other side."""
 DEPTHS: Final = (1, 50, 200, 1000)
-_SYMBOLS_PER_SOCKET: Final = 150
+SYMBOLS_PER_SOCKET: Final = 150
 """The venue takes 21,000 characters of topics on one connection."""
 _TOPICS_PER_REQUEST: Final = 10
 _BOOK: Final = re.compile(r"orderbook\.(\d{1,4})\.(.+)\Z", re.ASCII)
@@ -284,15 +284,15 @@ class Bybit(InBand):
         url = f"wss://stream.bybit.com/v5/public/{cls.category}"
         chosen = list(symbols)
         sockets = []
-        for at in range(0, max(len(chosen), 1), _SYMBOLS_PER_SOCKET):
-            some = chosen[at : at + _SYMBOLS_PER_SOCKET]
+        for at in range(0, max(len(chosen), 1), SYMBOLS_PER_SOCKET):
+            some = chosen[at : at + SYMBOLS_PER_SOCKET]
             topics = [f"{what}.{symbol}" for symbol in some for what in (f"orderbook.{depth}", *cls.channels)]
             requests = [topics[i : i + _TOPICS_PER_REQUEST] for i in range(0, len(topics), _TOPICS_PER_REQUEST)]
             frames = [
                 msgspec.json.encode({"req_id": str(i), "op": "subscribe", "args": args}).decode()
                 for i, args in enumerate(requests)
             ]
-            sockets.append(Socket(url, tuple(frames)))
+            sockets.append(Socket(url, tuple(frames), tuple(some)))
         return tuple(sockets)
 
     def renewal(self, symbol: str) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ from feeds.events import (
     EventBuffer,
 )
 from feeds.instruments import Instrument
+from feeds.keys import Secrets
 from feeds.sequencer import State, Step
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded
@@ -125,6 +126,11 @@ class CoinbaseFull(InBand):
     heals: ClassVar[str] = "snapshot"
     counts_prints: ClassVar[bool] = True
     terms: ClassVar[Terms] = Terms(silence_s=5, send_gap_ms=50)
+    secrets: ClassVar[tuple[str, ...]] = (
+        "COINBASE_EXCHANGE_KEY",
+        "COINBASE_EXCHANGE_SECRET",
+        "COINBASE_EXCHANGE_PASSPHRASE",
+    )
 
     def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
         super().__init__(instruments, checks)
@@ -340,6 +346,13 @@ class CoinbaseFull(InBand):
         """Say what to connect to; the request is to be signed (see `sign`) before it is sent."""
         frame = {"type": "subscribe", "product_ids": list(symbols), "channels": ["full", "heartbeat"]}
         return (Socket("wss://ws-direct.exchange.coinbase.com", (msgspec.json.encode(frame).decode(),)),)
+
+    @classmethod
+    def sealed(cls, socket: Socket, key: Secrets, token: str, now_s: int) -> tuple[str, ...]:
+        """The request, signed."""
+        del token
+        name, secret, passphrase = (key[one] for one in cls.secrets)
+        return tuple(cls.sign(frame, name, secret, passphrase, now_s) for frame in socket.frames)
 
     @classmethod
     def sign(cls, frame: str, key: str, secret: str, passphrase: str, now_s: int) -> str:

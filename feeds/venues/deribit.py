@@ -35,8 +35,8 @@ from feeds.instruments import Grid, Instrument
 from feeds.sequencer import Rule, deribit
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
-from feeds.venues._binance_messages import fact
 from feeds.venues._inband import Fact, InBand, Print
+from feeds.venues._numbers import fact
 from feeds.venues._times import ms_ns
 
 TAKER: Final = {"buy": BUY, "sell": SELL}

@@ -34,8 +34,8 @@ from feeds.instruments import Instrument
 from feeds.sequencer import Sequencer, Step, gemini
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded
-from feeds.venues._binance_messages import fact
-from feeds.venues._gemini import GeminiBase, Id, Ns, no_checksum, quoted
+from feeds.venues._gemini import GeminiBase, Id, Ns, quoted
+from feeds.venues._numbers import fact
 from feeds.venues._verified import Depth
 
 BUYER_IS_MAKER: Final = SELL
@@ -161,11 +161,7 @@ class Gemini(GeminiBase):
         market = self.market(message.s)
         if market is None:
             return
-        levels = [
-            market.level(side, quoted(price), size, "")
-            for side, entries in ((BID, message.b), (ASK, message.a))
-            for price, size in entries
-        ]
+        read, levels = self.read_levels(market, message.b, message.a)
         sequencer = self._sequencers[message.s]
         at = sequencer.id
         # An update begins with the id that the last one ended with and so has two; a whole book has one.
@@ -184,7 +180,7 @@ class Gemini(GeminiBase):
             if step is not Step.APPLY:
                 self.lose(market, C_SEQUENCE, f"update {message.U} does not follow {at}", recv_ns, out)
                 return
-        self.emit(market, Depth(levels, snapshot, message.E, message.u, None), recv_ns, out, no_checksum)
+        self.emit_levels(market, read, Depth(levels, snapshot, message.E, message.u, None), recv_ns, out)
 
     def _on_trade(self, one: _Trade, recv_ns: int, out: EventBuffer) -> None:
         market = self.market(one.s)

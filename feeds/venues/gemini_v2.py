@@ -14,8 +14,6 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import (
-    ASK,
-    BID,
     BUY,
     F_INDEX_PRICE,
     F_MARK_PRICE,
@@ -28,13 +26,12 @@ from feeds.events import (
     EventBuffer,
 )
 from feeds.venues._access import FAULTS, Socket, Terms, bounded
-from feeds.venues._binance_messages import fact
-from feeds.venues._gemini import GeminiBase, Id, Ns, no_checksum, quoted
+from feeds.venues._gemini import GeminiBase, Id, Ns
+from feeds.venues._numbers import fact
 from feeds.venues._verified import Depth
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 """Of a print, the taker's."""
-_BOOK_SIDES: Final = {"buy": BID, "sell": ASK}
 _Ms = Annotated[int, msgspec.Meta(ge=0, lt=4 * 10**12)]
 
 
@@ -106,13 +103,14 @@ class GeminiV2(GeminiBase):
         market = self.market(frame.symbol)
         if market is None:
             return
-        levels = []
-        for side, price, size in _OLD_LEVELS.decode(frame.changes):
-            if side not in _BOOK_SIDES:
-                raise BadInput("side", side, "buy or sell")
-            levels.append(market.level(_BOOK_SIDES[side], quoted(price), size, ""))
+        changes = _OLD_LEVELS.decode(frame.changes)
+        bids = [(price, size) for side, price, size in changes if side == "buy"]
+        asks = [(price, size) for side, price, size in changes if side == "sell"]
+        if len(bids) + len(asks) != len(changes):
+            raise BadInput("side", [side for side, _, _ in changes][:3], "buy or sell")
+        read, levels = self.read_levels(market, bids, asks)
         snapshot = frame.trades is not None
-        self.emit(market, Depth(levels, snapshot, NONE, NONE, None), recv_ns, out, no_checksum)
+        self.emit_levels(market, read, Depth(levels, snapshot, NONE, NONE, None), recv_ns, out)
         if frame.trades:
             self._on_prints(frame.symbol, frame.trades, LATE, recv_ns, out)
 

@@ -56,8 +56,8 @@ from feeds.instruments import Instrument, parse_decimal
 from feeds.source import Checks
 from feeds.venues import _hyperliquid as messages
 from feeds.venues._access import FAULTS, Access, Socket, Terms, bounded, refuse_list
-from feeds.venues._binance_messages import fact
 from feeds.venues._contract import Want
+from feeds.venues._numbers import fact
 
 SIDES: Final = {"A": SELL, "B": BUY}
 """Of a print, the taker's."""

@@ -20,9 +20,19 @@ from feeds.events import ASK, BAD_TIME, BID, BUY, LAST, LATE, NONE, REGULAR, SEL
 from feeds.instruments import Instrument
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded
-from feeds.venues._kraken import DEPTHS, PAIRS_URL, Checksum, checksum, field, read_channel, read_pairs
+from feeds.venues._kraken import (
+    DEPTHS,
+    PAIRS_URL,
+    Checksum,
+    KrakenMarket,
+    checksum,
+    field,
+    read_channel,
+    read_pairs,
+)
+from feeds.venues._levels import OffGridError
 from feeds.venues._times import iso_ns
-from feeds.venues._verified import Depth, Level, Market, Verified
+from feeds.venues._verified import Depth, Level, Market, Sides, Verified
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 """Of a print, the taker's."""
@@ -91,6 +101,7 @@ class Kraken(Verified):
     name: ClassVar[str] = "kraken"
     symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r'"symbol"\s*:\s*"([^"\\]{1,40})"')
     terms: ClassVar[Terms] = Terms(silence_s=5, ping='{"method":"ping"}', ping_s=20, send_gap_ms=100)
+    market_type: ClassVar[type[Market]] = KrakenMarket
     book_channel: ClassVar[str] = "book"
     depths: ClassVar[tuple[int, ...]] = DEPTHS
 
@@ -162,15 +173,23 @@ class Kraken(Verified):
         for book in _BOOKS.decode(data):
             market = self.market(book.symbol)
             if market is not None:
-                levels = [
-                    *(_level(market, BID, one) for one in book.bids), *(_level(market, ASK, one) for one in book.asks),
-                ]  # fmt: skip
                 widest = max(len(book.bids), len(book.asks))
-                ready.append((market, widest, Depth(levels, snapshot, time_of(book.timestamp), NONE, book.checksum)))
-        for market, widest, depth in ready:
+                exch_ns = time_of(book.timestamp)
+                levels: list[Level] = []
+                read: Sides | None = None
+                try:
+                    read = [(BID, market.read(_texts(book.bids))), (ASK, market.read(_texts(book.asks)))]
+                except OffGridError:
+                    levels = [_level(market, BID, one) for one in book.bids]
+                    levels += [_level(market, ASK, one) for one in book.asks]
+                ready.append((market, widest, read, Depth(levels, snapshot, exch_ns, NONE, book.checksum)))
+        for market, widest, read, depth in ready:
             if snapshot:
                 self.guess_depth(market, widest)
-            self.emit(market, depth, recv_ns, out, checksum)
+            if read is not None:
+                self.emit_read(market, read, depth, recv_ns, out, checksum)
+            else:
+                self.emit(market, depth, recv_ns, out, checksum)
 
     def on_disconnect(self, recv_ns: int, out: EventBuffer) -> None:
         """The connection ended: write gaps and forget books and depths."""
@@ -244,6 +263,10 @@ def request(method: str, params: dict[str, object]) -> str:
 def trades(symbols: list[str]) -> str:
     """The frame that subscribes prints, without those of before."""
     return request("subscribe", {"channel": "trade", "symbol": symbols, "snapshot": False})
+
+
+def _texts(levels: list[_Level]) -> list[tuple[str, str]]:
+    return [(str(one.price, "ascii"), str(one.qty, "ascii")) for one in levels]
 
 
 def _level(market: Market, side: int, one: _Level) -> Level:

@@ -9,6 +9,9 @@ not told apart from other modifications and deletions, prints come over the trad
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import zlib
 from collections.abc import Iterable
 from typing import ClassVar, Final
@@ -17,7 +20,8 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import ASK, BID, EventBuffer
-from feeds.venues._access import Socket
+from feeds.keys import Secrets
+from feeds.venues._access import FAULTS, Request, Socket
 from feeds.venues._kraken import CHECKED_LEVELS, Checksum, field
 from feeds.venues._orders import Change, OrderMarket, Orders
 from feeds.venues.kraken import Kraken, request, time_of, trades
@@ -42,6 +46,19 @@ class _Book(msgspec.Struct, gc=False):
     timestamp: str = ""
 
 
+class _Token(msgspec.Struct):
+    token: str = ""
+
+
+class _TokenAnswer(msgspec.Struct):
+    error: list[str] = []
+    result: _Token = msgspec.field(default_factory=_Token)
+
+
+KEY, SECRET = "KRAKEN_API_KEY", "KRAKEN_API_SECRET"  # names of them
+_TOKEN_PATH: Final = "/0/private/GetWebSocketsToken"
+_NO_TOKEN: Final = '"token":""'
+_TOKEN: Final = msgspec.json.Decoder(_TokenAnswer)
 _BOOKS: Final = msgspec.json.Decoder(list[_Book])
 
 
@@ -59,6 +76,7 @@ class KrakenL3(Kraken, Orders):
     market_type = OrderMarket
     book_channel: ClassVar[str] = "level3"
     depths: ClassVar[tuple[int, ...]] = DEPTHS
+    secrets: ClassVar[tuple[str, ...]] = (KEY, SECRET)
 
     def on_books(self, data: msgspec.Raw, recv_ns: int, out: EventBuffer, *, snapshot: bool) -> None:
         """Take the data of one book message."""
@@ -86,8 +104,39 @@ class KrakenL3(Kraken, Orders):
         params: dict[str, object] = {"channel": "level3", "symbol": chosen, "depth": depth, "snapshot": True}
         orders = request("subscribe", params | {"token": token})
         return (
-            Socket("wss://ws-l3.kraken.com/v2", (orders,)),
+            Socket("wss://ws-l3.kraken.com/v2", (orders,), tuple(chosen)),
             Socket("wss://ws.kraken.com/v2", (trades(chosen),)),
+        )
+
+    @classmethod
+    def token_request(cls, key: Secrets, now_ms: int) -> Request:
+        """What gets a token, signed: SHA-512 under the secret of the path and of SHA-256 of nonce and body."""
+        body = msgspec.json.encode({"nonce": str(now_ms)})
+        try:
+            code = base64.b64decode(key[SECRET], validate=True)
+        except ValueError:
+            raise BadInput(f"{SECRET} of kraken-l3", None, "base64 text") from None
+        told = hmac.new(code, _TOKEN_PATH.encode() + hashlib.sha256(f"{now_ms}".encode() + body).digest(), "sha512")
+        headers = {"API-Key": key[KEY], "API-Sign": base64.b64encode(told.digest()).decode()}
+        return Request(f"https://api.kraken.com{_TOKEN_PATH}", body.decode(), headers)
+
+    @classmethod
+    def read_token(cls, raw: bytes | str) -> str:
+        """Read the token; raise BadInput where the answer holds none."""
+        try:
+            answer = _TOKEN.decode(raw)
+        except FAULTS:
+            answer = _TokenAnswer()
+        if not answer.result.token:
+            raise BadInput("token of kraken-l3", ", ".join(answer.error)[:80], "a token to subscribe with")
+        return answer.result.token
+
+    @classmethod
+    def sealed(cls, socket: Socket, key: Secrets, token: str, now_s: int) -> tuple[str, ...]:
+        """Orders are asked for with the token, prints without."""
+        del key, now_s
+        return tuple(
+            frame.replace(_NO_TOKEN, f'"token":{msgspec.json.encode(token).decode()}') for frame in socket.frames
         )
 
     def renewal(self, symbol: str) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ from feeds.errors import BadInput
 from feeds.events import ASK, BAD_TIME, BID, BUY, LAST, NONE, REGULAR, SELL, TRADE, EventBuffer
 from feeds.instruments import Instrument
 from feeds.venues._access import FAULTS, Socket, Terms, bounded
-from feeds.venues._kraken import PAIRS_URL, checksum, digits, read_pairs
+from feeds.venues._kraken import PAIRS_URL, KrakenMarket, checksum, digits, read_pairs
+from feeds.venues._levels import OffGridError
 from feeds.venues._times import decimal_ns
-from feeds.venues._verified import Depth, Level, Verified
+from feeds.venues._verified import Depth, Level, Market, Sides, Verified
 
 _BOOK: Final = re.compile(r"book-(\d{1,5})\Z", re.ASCII)
 
@@ -66,6 +67,7 @@ class KrakenV1(Verified):
     name: ClassVar[str] = "kraken-v1"
     captures: ClassVar[tuple[str, ...]] = ("KRAKEN",)
     symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r',\s*"([^"\\]{1,40})"\s*\]\s*\Z')
+    market_type: ClassVar[type[Market]] = KrakenMarket
     terms: ClassVar[Terms] = Terms(silence_s=5, ping='{"event":"ping"}', ping_s=20, send_gap_ms=100)
 
     def on_frame(self, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
@@ -117,20 +119,31 @@ class KrakenV1(Verified):
             market.depth = depth
         payloads = [_PAYLOAD.decode(part) for part in parts]
         snapshot = any(payload.as_ is not None or payload.bs is not None for payload in payloads)
-        levels: list[Level] = []
-        newest = NONE
+        sides: dict[int, list[list[str]]] = {ASK: [], BID: []}
         for payload in payloads:
-            for side, entries in ((ASK, payload.as_ or payload.a), (BID, payload.bs or payload.b)):
-                for entry in entries:
-                    if len(entry) < 3 or entry[0].startswith("-"):
-                        raise BadInput("level", entry, "a price of 0 or more, volume and time")
-                    levels.append(market.level(side, entry[0], entry[1], digits(entry[0]) + digits(entry[1])))
-                    newest = max(newest, seconds_to_ns(entry[2]))
+            sides[ASK] += payload.as_ or payload.a
+            sides[BID] += payload.bs or payload.b
+        for entry in (*sides[BID], *sides[ASK]):
+            if len(entry) < 3 or entry[0].startswith("-"):
+                raise BadInput("level", entry, "a price of 0 or more, volume and time")
+        newest = max([seconds_to_ns(entry[2]) for entries in sides.values() for entry in entries], default=NONE)
         stated = next((payload.c for payload in reversed(payloads) if payload.c is not None), None)
         if stated is not None and not (stated.isdigit() and stated.isascii() and len(stated) <= 10):
             raise BadInput("checksum", stated, "a number")
         check = None if stated is None else int(stated)
-        self.emit(market, Depth(levels, snapshot, newest, NONE, check), recv_ns, out, checksum)
+        levels: list[Level] = []
+        read: Sides | None = None
+        try:
+            read = [(side, market.read([(entry[0], entry[1]) for entry in entries])) for side, entries in sides.items()]
+        except OffGridError:
+            for side, entries in sides.items():
+                for price, size, *_ in entries:
+                    levels.append(market.level(side, price, size, digits(price) + digits(size)))
+        depth_told = Depth(levels, snapshot, newest, NONE, check)
+        if read is not None:
+            self.emit_read(market, read, depth_told, recv_ns, out, checksum)
+        else:
+            self.emit(market, depth_told, recv_ns, out, checksum)
 
     def _on_trades(self, pair: str, part: msgspec.Raw, recv_ns: int, out: EventBuffer) -> None:
         market = self.market(pair)

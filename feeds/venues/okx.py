@@ -17,11 +17,12 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import ASK, BAD_TIME, BID, BUY, C_SEQUENCE, LAST, LATE, NONE, REGULAR, SELL, TRADE, EventBuffer
-from feeds.instruments import Instrument
+from feeds.instruments import Grid, Instrument
 from feeds.sequencer import Sequencer, Step, okx
 from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
-from feeds.venues._verified import Depth, Level, Market, Verified
+from feeds.venues._levels import OffGridError
+from feeds.venues._verified import Depth, Level, Market, Read, Sides, Verified
 
 DEPTHS: Final = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
 """Channels read as a book, with their depth."""
@@ -79,6 +80,7 @@ class _Listing(msgspec.Struct):
 
 
 _FRAME: Final = msgspec.json.Decoder(_Frame)
+_COUNTS_KEPT: Final = 4096
 _BOOKS: Final = msgspec.json.Decoder(list[_Book])
 _PRINTS: Final = msgspec.json.Decoder(list[_Print])
 _LISTING: Final = msgspec.json.Decoder(_Listing)
@@ -94,10 +96,21 @@ def checksum(market: Market) -> int:
     return crc - (1 << 32) if crc & 0x8000_0000 else crc
 
 
+class OkxMarket(Market):
+    """One instrument's state."""
+
+    @staticmethod
+    def price_field(text: str, grid: Grid) -> str:
+        """The price and the colon behind it."""
+        del grid
+        return f"{text}:"
+
+
 class Okx(Verified):
     """OKX v5 public channels; symbols are its instrument ids, such as 'BTC-USDT' or 'BTC-USDT-SWAP'."""
 
     name: ClassVar[str] = "okx"
+    market_type: ClassVar[type[Market]] = OkxMarket
     captures: ClassVar[tuple[str, ...]] = ("OKX",)
     symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(r'"instId"\s*:\s*"([^"\\]{1,60})"')
     verified_by: ClassVar[str] = '"seqId"'  # not sent in 2022
@@ -166,9 +179,12 @@ class Okx(Verified):
             raise BadInput("action", frame.action, "snapshot or update")
         market.depth = DEPTHS[channel]
         for book in _BOOKS.decode(frame.data):
-            depth = _depth(market, book, snapshot=frame.action == "snapshot")
+            read, depth = _depth(market, book, snapshot=frame.action == "snapshot")
             if self._follows(market, book, depth.snapshot, recv_ns, out):
-                self.emit(market, depth, recv_ns, out, checksum)
+                if read is not None:
+                    self.emit_read(market, read, depth, recv_ns, out, checksum)
+                else:
+                    self.emit(market, depth, recv_ns, out, checksum)
 
     def _follows(self, market: Market, book: _Book, snapshot: bool, recv_ns: int, out: EventBuffer) -> bool:
         sequencer = self._sequencers[market.symbol]
@@ -276,18 +292,45 @@ def _ms(text: str) -> int:
     return min(int(text) * 1_000_000, _SEQ)
 
 
-def _depth(market: Market, book: _Book, *, snapshot: bool) -> Depth:
+def _depth(market: Market, book: _Book, *, snapshot: bool) -> tuple[Sides | None, Depth]:
     if not (abs(book.seqId) < _SEQ or book.seqId == NONE) or not (abs(book.prevSeqId) < _SEQ or book.prevSeqId == NONE):
         raise BadInput("seqId", book.seqId, "an id below 2**62")
     levels: list[Level] = []
-    for side, entries in ((BID, book.bids), (ASK, book.asks)):
-        for entry in entries:
-            if len(entry) < 2:
-                raise BadInput("level", entry, "price and size")
-            orders = entry[3] if len(entry) > 3 else ""
-            count = int(orders) if orders.isdigit() and orders.isascii() and len(orders) <= 9 else 0
-            levels.append(market.level(side, entry[0], entry[1], f"{entry[0]}:{entry[1]}", count))
-    return Depth(levels, snapshot, _ms(book.ts), book.seqId, book.checksum or None)
+    read: Sides | None = None
+    try:
+        read = [(BID, _side(market, book.bids, book.seqId)), (ASK, _side(market, book.asks, book.seqId))]
+    except OffGridError:
+        for side, entries in ((BID, book.bids), (ASK, book.asks)):
+            for price, size, *more in entries:
+                levels.append(market.level(side, price, size, f"{price}:{size}", _count(more)))
+    return read, Depth(levels, snapshot, _ms(book.ts), book.seqId, book.checksum or None)
 
 
+def _side(market: Market, entries: list[list[str]], ref: int) -> Read:
+    if entries and min(map(len, entries)) < 4:
+        # The count of orders may be missing, but not price and size.
+        if min(map(len, entries)) < 2:
+            raise BadInput("level", min(entries, key=len), "price and size")
+        entries = [[*entry, "", ""] for entry in entries]
+    rows, texts, _ = market.read(entries)
+    ref8, counts = ref.to_bytes(8, "little", signed=True), _COUNTS
+    return Read([row + ref8 + counts[entry[3]] for row, entry in zip(rows, entries, strict=True)], texts, counts=True)
+
+
+def _count(more: list[str]) -> int:
+    return int.from_bytes(_COUNTS[more[1] if len(more) > 1 else ""], "little")
+
+
+class _Counts(dict[str, bytes]):
+    """Texts of counts of orders and their 8 bytes; 0 for what is none."""
+
+    def __missing__(self, text: str) -> bytes:
+        count = int(text) if text.isdigit() and text.isascii() and len(text) <= 9 else 0
+        found = count.to_bytes(8, "little")
+        if len(self) < _COUNTS_KEPT:
+            self[text] = found
+        return found
+
+
+_COUNTS: Final = _Counts()
 VENUES: Final = (Okx,)

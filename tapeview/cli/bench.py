@@ -1,4 +1,4 @@
-"""`tapeview bench [engine|detectors|hidden|cost|formats|screen]`: measure beside yardsticks; ratios are what counts."""
+"""`tapeview bench [PART]`: measure beside yardsticks; ratios are what counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapeview.cli import _common as common
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
     parser.add_argument(
-        "what", choices=["engine", "detectors", "hidden", "cost", "formats", "screen"], help="what to measure"
+        "what", choices=["engine", "detectors", "hidden", "cost", "formats", "screen", "venues"], help="what to measure"
     )
     parser.add_argument("source", nargs="?", metavar="SOURCE", help="of hidden: orders, with executions named hidden")
     parser.add_argument("--quick", action="store_true", help="fewer events, rounds and seeds")

@@ -137,3 +137,13 @@ def test_marking_the_last_row_keeps_its_other_marks() -> None:
         events.SNAPSHOT,
         events.SUSPECT | events.SNAPSHOT | events.LAST | events.CHECKED,
     ]
+
+
+def test_rows_given_as_bytes_are_the_same_rows():
+    out, same = EventBuffer(), EventBuffer()
+    out.append(events.BOOK, 1, 2, 3, 4, events.BID, 5, 6, 7, events.LAST)
+    rows = out.take()
+    same.extend_bytes(rows.tobytes())
+    assert same.take().tolist() == rows.tolist()
+    with pytest.raises(ValueError, match="63 bytes"):
+        same.extend_bytes(rows.tobytes()[:63])

@@ -17,6 +17,7 @@ from feeds.feed import OVERLAP_NS, PATIENCE_NS, Feed
 from feeds.instruments import Instrument
 from feeds.source import Checks
 from feeds.venues.binance_futures import BinanceFutures
+from feeds.venues.bybit import SYMBOLS_PER_SOCKET, Bybit
 from feeds.venues.okx import Okx
 from tapeview.engine import Engine
 
@@ -293,6 +294,34 @@ def test_the_same_print_long_after_is_another_print() -> None:
         feed.frame(2, same, at, out)
     rows = out.take()
     assert int((rows["kind"] == TRADE).sum()) == 2
+
+
+def bybit(symbol: str, kind: str, update: int) -> bytes:
+    """A book of one level."""
+    data = {"s": symbol, "b": [["100", "1"]], "a": [], "u": update, "seq": 1}
+    return msgspec.json.encode({"topic": f"orderbook.200.{symbol}", "type": kind, "ts": 5, "data": data, "cts": 5})
+
+
+def test_a_follower_takes_over_with_the_books_of_its_own_socket_alone() -> None:
+    """A socket carries some of the instruments: the others' books are not waited for."""
+    many = {
+        f"C{n}": (n, Instrument(venue="bybit", symbol=f"C{n}", tick="1", lot="1"))
+        for n in range(SYMBOLS_PER_SOCKET + 2)
+    }
+    mine = list(many)[SYMBOLS_PER_SOCKET:]
+    assert [len(one.symbols) for one in Bybit.sockets(many)] == [SYMBOLS_PER_SOCKET, 2]
+    feed, out = Feed(Bybit, many, Checks()), EventBuffer()
+    feed.open(1, 1, START)
+    for symbol in mine:
+        feed.frame(1, bybit(symbol, "snapshot", 7), START, out)
+    feed.open(2, 1, START + S)
+    feed.frame(2, bybit(mine[0], "snapshot", 9), START + S, out)
+    assert 1 in feed
+    feed.frame(2, bybit(mine[1], "snapshot", 9), START + S, out)
+    assert 1 not in feed
+    rows = out.take()
+    assert GAP not in rows["kind"]
+    assert sorted(set(rows["inst"][rows["recv_ns"] == START + S].tolist())) == [many[symbol][0] for symbol in mine]
 
 
 # -- routes --------------------------------------------------------------------------------------

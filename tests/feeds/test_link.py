@@ -100,6 +100,14 @@ def test_acknowledged_and_then_silent_is_not_believed() -> None:
     assert one.tick(FIRST_DATA_NS) == [Act(Do.CLOSE, "no data within 15 s of connecting")]
 
 
+def test_a_venue_that_may_be_quiet_at_first_is_given_its_own_time() -> None:
+    one = Link(Terms(silence_s=60, first_data_s=40), lambda: 0.5)
+    one.connecting(0)
+    one.opened(0)
+    assert one.tick(39 * S) == []
+    assert one.tick(40 * S) == [Act(Do.CLOSE, "no data within 40 s of connecting")]
+
+
 def test_pings_are_sent_into_silence_and_not_beside_data() -> None:
     one = live()
     one.heard(10 * S, data=True)

@@ -168,7 +168,7 @@ async def test_the_book_at_the_end_is_the_venues(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere:BTC", "-o", "x"], "venue: got 'nowhere', expected one of binance"),
+        (["nowhere:BTC", "-o", "x"], "venue: got 'nowhere', expected one of alpaca, alpaca-crypto"),
         (["okxx:BTC-USDT", "-o", "x"], "expected 'okx'?"),
         (["okx", "-o", "x"], "a symbol of the venue"),
         (["okx:BTC-X", "-o", "x", "--for", "soon"], "--for: got 'soon', expected a time such as 90s"),

@@ -115,7 +115,7 @@ def check(venue, rows):
 
 
 @pytest.mark.parametrize("cls", VENUES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_changed_frames_give_rows_or_are_counted(cls, data):
     venue, out = make(cls), EventBuffer()
@@ -126,7 +126,7 @@ def test_changed_frames_give_rows_or_are_counted(cls, data):
 
 
 @pytest.mark.parametrize("cls", VENUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(noise=st.one_of(st.binary(max_size=80), st.text(max_size=80)))
 def test_noise_is_counted_and_nothing_else(cls, noise):
     venue, out = make(cls), EventBuffer()
@@ -181,7 +181,7 @@ def test_a_frame_beyond_any_true_size_is_not_made_into_objects(cls):
 
 @pytest.mark.parametrize("cls", VENUES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_how_frames_are_given_changes_nothing(cls, data):
     """Text or bytes, with or without spaces, one buffer or many: the same rows."""
     frames = data.draw(st.lists(st.sampled_from(FRAMES[cls.name].FRAMES), min_size=1, max_size=10))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from feeds.errors import BadInput
 from feeds.events import ASK, BID, BOOK, EVENT, LAST, OFF_GRID, OFF_LOT, SNAPSHOT
-from feeds.instruments import Instrument
-from feeds.venues._levels import Numbers, Sides, book_rows
+from feeds.instruments import Grid, Instrument
+from feeds.venues._levels import Numbers, Sides, book_rows, packed_rows, plain_count
 
 DIGITS = st.text("0123456789", max_size=12)
 FREE = st.one_of(
@@ -217,3 +217,35 @@ def test_a_single_number_reads_as_the_grid_reads_it(text, increment):
 def test_a_number_of_a_million_digits_is_refused_at_once():
     with pytest.raises(BadInput):
         Numbers(Instrument(venue="x", symbol="y", tick="1")).price("1" * 1_000_000)
+
+
+@given(sides(), st.sampled_from(["0.01", "0.5", "1", "0.00000001"]), st.sampled_from(["0.001", "1", "100"]))
+def test_levels_packed_into_bytes_are_the_same_rows(levels, tick, lot):
+    numbers = Numbers(Instrument(venue="x", symbol="y", tick=tick, lot=lot))
+    bids, asks = levels
+    try:
+        expected = numbers.texts(bids + asks, len(bids))
+        refused = bool(len(expected)) and int(expected.values.min()) < 0
+    except BadInput:
+        expected, refused = None, True
+    try:
+        packed = numbers.packed(bids, asks)
+    except BadInput:
+        # A value off its grid may come before the one that is refused, so that the other way is taken and refuses.
+        assert refused
+        return
+    if packed is None:
+        assert expected is None or refused or expected.marks is not None
+    elif packed:
+        assert not refused
+        assert expected.marks is None
+        rows = np.frombuffer(packed_rows(packed, 5, 6, 7, 2, SNAPSHOT), dtype=EVENT).copy()
+        rows["marks"][-1] |= LAST
+        assert rows.tolist() == book_rows(expected, 5, 6, 7, 2, SNAPSHOT).tolist()
+
+
+@given(st.one_of(FREE, regular(4), regular(0)), st.integers(0, 8))
+def test_plain_text_is_counted_as_the_grid_counts_it_or_not_at_all(text, decimals):
+    count = plain_count(text, decimals)
+    if count is not None:
+        assert Grid(f"0.{'1':0>{decimals}}" if decimals else "1").read(text) == (count, True)

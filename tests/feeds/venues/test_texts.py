@@ -34,3 +34,16 @@ def test_a_side_equals_a_sorted_dictionary(changes, bids):
         assert len(side) == len(model)
     side.clear()
     assert side.top(5) == []
+
+
+@given(st.lists(st.tuples(st.integers(-20, 20), st.sampled_from(["", "a", "b"])), max_size=40), st.booleans())
+def test_changes_at_once_are_the_same_as_one_by_one(levels, bids):
+    at_once, single = TextSide(bids=bids), TextSide(bids=bids)
+    at_once.change(levels)
+    for price, text in levels:
+        if text:
+            single.put(price, text)
+        else:
+            single.drop(price)
+    assert at_once.top(50) == single.top(50)
+    assert at_once.truncate(3) == single.truncate(3)
