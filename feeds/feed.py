@@ -78,6 +78,11 @@ class Feed:
     def __contains__(self, conn: int) -> bool:
         return conn in self._lines
 
+    def has_books(self, conn: int) -> bool:
+        """Whether a socket has told of a book."""
+        line = self._lines.get(conn)
+        return line is not None and line.books
+
     def open(self, conn: int, route: int, recv_ns: int) -> None:
         """A socket was opened on a route; where the route has one already, it is that one's follower."""
         parser = self.venue(self.instruments, self.checks)

@@ -46,6 +46,8 @@ _FETCH_S: Final = 10.0
 _PAUSE_S: Final = 0.005
 _HTTP: Final = "http:"
 """Before a host's name where its budget is for requests."""
+_TOGETHER: Final = 256
+"""Rows of frames that came together which are handed on together at most."""
 
 
 Fetch = Callable[..., Awaitable[Answer]]
@@ -84,6 +86,8 @@ class RouteHealth(NamedTuple):
     """Time until it is tried again, None where it is connected."""
     data_age_ns: int | None
     """Time since its last data, None before the first."""
+    books: bool = False
+    """It has told of a book; else it carries prints and slow inputs, or nothing yet."""
 
 
 class Times:
@@ -172,6 +176,7 @@ class _Route:
         self.socket = socket
         self.current = _Open(0, link)
         self.next: _Open | None = None
+        self.books = False
 
 
 class Client:
@@ -204,6 +209,7 @@ class Client:
         self._stopping = False
         self._clock = Clock()
         self._out = EventBuffer()
+        self._delivering = False
         self._fetching: set[tuple[int, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._data_ns: dict[int, int] = {}
@@ -255,14 +261,23 @@ class Client:
             retry = max(0, link.retry_ns - now) if link.state is LinkState.DOWN and link.retry_ns is not None else None
             data = self._data_ns.get(route.number)
             told.append(
-                RouteHealth(route.socket.url, link.state, link.why, retry, None if data is None else now - data)
+                RouteHealth(
+                    route.socket.url, link.state, link.why, retry, None if data is None else now - data, route.books
+                )
             )
         return told
 
     def _tell(self, where: str, text: str) -> None:
         self.log.append(Told(self._times.now()[0], where, clean(text, 300)))
 
+    def _deliver_soon(self) -> None:
+        # Frames that came together are read without a pause, and their rows go on together.
+        if not self._delivering:
+            self._delivering = True
+            asyncio.get_running_loop().call_soon(self._deliver)
+
     def _deliver(self) -> None:
+        self._delivering = False
         if len(self._out):
             self.inbox.put(self._clock.insert(self._out.take()))
 
@@ -417,10 +432,15 @@ class Client:
                 one.link.doubted()
             if heard.data:
                 self._data_ns[route.number] = mono
+                route.books = route.books or self.feed.has_books(one.conn)
             self._follow(route, one)
             self._serve(mono)
-            self._deliver()
-            while self.inbox.rows > WAITING_ROWS:
+            if len(self._out) < _TOGETHER:
+                self._deliver_soon()
+            else:
+                self._deliver()
+            while self.inbox.rows + len(self._out) > WAITING_ROWS:
+                self._deliver()
                 await asyncio.sleep(_PAUSE_S)
 
     def _follow(self, route: _Route, one: _Open) -> None:

@@ -31,6 +31,12 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """File or folder of slow inputs (see `feeds.facts`), put in at the moments they became known."""
     clip: int | None = None
     """Rows to give at most, for a quick look; the last message is whole."""
+    url: str | None = None
+    """Of a live source: scheme and host in place of the venue's, as of a mirror."""
+    rest: str | None = None
+    """The same of what is fetched over HTTP."""
+    seconds: float | None = None
+    """Of a live source: how long it goes on; without end for None."""
 
 
 class Checks(msgspec.Struct, kw_only=True):
@@ -167,7 +173,7 @@ class FileSource(Source):
 
 
 def open_source(address: str | Path, options: OpenOptions | None = None) -> Source:
-    """Open a recording, a foreign file or folder, or `simulator:...`; raise BadInput where that fails.
+    """Open a recording, a foreign file or folder, `simulator:...` or `live:VENUE:SYMBOL`; raise BadInput if that fails.
 
     The format is found by content unless `options.format` names it.
     """
@@ -189,6 +195,10 @@ def _open(address: str | Path, options: OpenOptions) -> Source:
         from feeds.simulator import open_simulator
 
         return open_simulator(text, options)
+    if text.startswith("live:"):
+        from feeds.livesource import open_live
+
+        return open_live(text, options)
     path = Path(text).expanduser()
     if not path.exists():
         raise BadInput("source", text, "a recording, a file or folder of market data, or simulator:seed=7,minutes=30")

@@ -26,7 +26,11 @@ class AlertLog:
     told at or before it, whatever is known of later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """`most` stories of an instrument are kept, the newest; all for None."""
+        self._most = most
+        self._gone: dict[int, int] = {}
+        """By instrument, stories that were let go: numbers of the others stay what they are."""
         self._lock = threading.Lock()
         self._seen: set[tuple[int, int, str, int, str]] = set()
         self._stories: dict[_Key, list[Finding]] = {}
@@ -42,8 +46,9 @@ class AlertLog:
             alert = finding.alert
             name = (alert.seq, alert.inst, alert.detector, alert.key, alert.phase)
             with self._lock:
-                if name in self._seen:
-                    continue
+                known = (alert.inst, alert.detector, alert.key) in self._stories
+                if name in self._seen or (alert.phase != "confirmed" and not known and alert.inst in self._gone):
+                    continue  # told already, or of a story that was let go
                 self._seen.add(name)
                 bisect.insort(self._lines.setdefault(alert.inst, []), alert.seq)
                 story = self._stories.setdefault((alert.inst, alert.detector, alert.key), [])
@@ -53,6 +58,20 @@ class AlertLog:
                 bisect.insort(story, finding, key=lambda f: f.alert.seq)
                 if story[0] is finding:
                     bisect.insort(order, (alert.seq, alert.detector, alert.key))
+                if self._most is not None and len(order) > self._most:
+                    self._let_go(alert.inst, order)
+
+    def _let_go(self, inst: int, order: list[tuple[int, str, int]]) -> None:
+        # A tenth at a time, so that the lists are not moved with every story.
+        count = max(1, len(order) // 10)
+        for _, detector, key in order[:count]:
+            for finding in self._stories.pop((inst, detector, key)):
+                alert = finding.alert
+                self._seen.discard((alert.seq, alert.inst, alert.detector, alert.key, alert.phase))
+                lines = self._lines[inst]
+                del lines[bisect.bisect_left(lines, alert.seq)]
+        del order[:count]
+        self._gone[inst] = self._gone.get(inst, 0) + count
 
     def __len__(self) -> int:
         return len(self._stories)
@@ -61,6 +80,7 @@ class AlertLog:
         """All that was told of a story, oldest first; its number is its place among the instrument's."""
         with self._lock:
             order = self._order.get(inst, [])
+            number -= self._gone.get(inst, 0)
             if not 0 <= number < len(order):
                 return ()
             _, detector, key = order[number]
@@ -74,7 +94,7 @@ class AlertLog:
             if not story:
                 return -1
             name = (story[0].alert.seq, alert.detector, alert.key)
-            return bisect.bisect_left(self._order[alert.inst], name)
+            return self._gone.get(alert.inst, 0) + bisect.bisect_left(self._order[alert.inst], name)
 
     def next_after(self, inst: int, seq: int, muted: frozenset[str] = frozenset()) -> Finding | None:
         """The beginning of the first story after a row."""
@@ -103,7 +123,10 @@ class AlertLog:
         with self._lock:
             # Later lines of a story change what is shown as much as new stories do.
             told = bisect.bisect_right(self._lines.get(inst, []), seq)
-        asked = (inst, told, window.alert_rows, window.alert_until, window.alert_muted, window.tape_until)
+        asked = (
+            inst, told, self._gone.get(inst, 0), window.alert_rows, window.alert_until, window.alert_muted,
+            window.tape_until,
+        )  # fmt: skip
         if self._made[0] != asked:
             self._made = (asked, self._part(inst, seq, window))
         return self._made[1]
@@ -118,8 +141,9 @@ class AlertLog:
         with self._lock:
             order = self._order.get(inst, [])
             end = bisect.bisect_right(order, seq, key=lambda o: o[0])
-            for number in range(end - 1, -1, -1):
-                _, detector, key = order[number]
+            gone = self._gone.get(inst, 0)
+            for number in range(gone + end - 1, gone - 1, -1):
+                _, detector, key = order[number - gone]
                 if detector in window.alert_muted:
                     continue
                 story = self._stories[inst, detector, key]

@@ -8,13 +8,16 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feeds.events import NONE
 from feeds.instruments import Instrument
 from tapeview import format as write
 from tapeview.engine import Engine
 from tapeview.format import Scale
+from tapeview.gaplog import Hole
 from tapeview.snapshot import (
+    HOLE_ROW,
     ROW_ALERT_ASK,
     ROW_ALERT_BID,
     ROW_ALERT_EXTREME,
@@ -57,20 +60,27 @@ def take(
     status: StatusPart,
     number: int = 0,
     alerts: AlertsPart | None = None,
+    holes: tuple[Hole, ...] = (),
 ) -> Snapshot:
-    """Copy what the window asks for."""
-    scale = Scale.of(instrument)
+    """Copy what the window asks for; `holes` are the newest ones of the stream, newest first."""
+    scale = _scale(instrument)
     return Snapshot(
         number=number,
         window=window,
         scale=scale,
         status=status,
         ladder=ladder(engine, scale, window, alerts.active if alerts is not None else ()) if window.rows > 0 else None,
-        tape=tape(engine, window) if window.tape_rows > 0 else None,
-        chart=chart(engine, scale, window) if window.chart_columns > 0 else None,
+        tape=tape(engine, window, holes) if window.tape_rows > 0 else None,
+        chart=chart(engine, scale, window, holes) if window.chart_columns > 0 else None,
         meters=meters(engine) if window.meters else None,
         alerts=alerts,
     )
+
+
+@lru_cache(maxsize=64)
+def _scale(instrument: Instrument) -> Scale:
+    # One object for all pictures: every text that is kept is kept with its scale.
+    return Scale.of(instrument)
 
 
 def ladder(
@@ -222,8 +232,8 @@ def _off_grid(
     return columns, tuple(names[:n])
 
 
-def tape(engine: Engine, window: Window) -> TapePart:
-    """The newest prints that pass the filter, unfolded where asked."""
+def tape(engine: Engine, window: Window, holes: tuple[Hole, ...] = ()) -> TapePart:
+    """The newest prints that pass the filter, unfolded where asked, with the holes between them."""
     view = engine.tape
     merged = view.prints(window.tape_rows, min_lots=window.tape_min_lots, until=window.tape_until)
     if not window.tape_merged:
@@ -247,19 +257,41 @@ def tape(engine: Engine, window: Window) -> TapePart:
     if window.tape_until is not None:
         newest = view.prints(_NEWER_LIMIT, min_lots=window.tape_min_lots)
         newer = int(np.count_nonzero(newest["seq"] > window.tape_until))
+    rows, depth, shown = _with_holes(rows.copy(), depth, window, holes)
     return TapePart(
-        prints=rows.copy(),
+        prints=rows,
         depth=depth,
         newer=newer,
         min_lots=window.tape_min_lots,
         big_lots=view.big_lots or 0,
         per_minute=int(view.meter(60).prints),
         shown_lots=int(merged["lots"].sum()),
+        holes=shown,
     )
 
 
-def chart(engine: Engine, scale: Scale, window: Window) -> ChartPart:
-    """Price, VWAP and bands in as many columns as the panel has."""
+def _with_holes(
+    rows: Records, depth: NDArray[np.int8], window: Window, holes: tuple[Hole, ...]
+) -> tuple[Records, NDArray[np.int8], dict[int, Hole]]:
+    shown: dict[int, Hole] = {}
+    for hole in holes:
+        if window.tape_until is not None and hole.seq > window.tape_until:
+            continue
+        older = np.flatnonzero((depth == 0) & (rows["seq"] < hole.seq))
+        if not len(older) and len(rows) >= window.tape_rows:
+            break  # it lies below what is shown, and so do the earlier ones
+        at = int(older[0]) if len(older) else len(rows)
+        line = np.zeros(1, rows.dtype)
+        line["seq"] = line["last_seq"] = hole.seq
+        line["recv_ns"] = hole.at_ns
+        rows = np.concatenate([rows[:at], line, rows[at:]])[: window.tape_rows]
+        depth = np.concatenate([depth[:at], np.array([HOLE_ROW], np.int8), depth[at:]])[: window.tape_rows]
+        shown[hole.seq] = hole
+    return rows, depth, shown
+
+
+def chart(engine: Engine, scale: Scale, window: Window, holes: tuple[Hole, ...] = ()) -> ChartPart:
+    """Price, VWAP and bands in as many columns as the panel has, broken where the stream was."""
     columns, slot = window.chart_columns, _slot(engine, window)
     end = engine.recv_ns if engine.recv_ns != NONE else 0
     span_s = _span_s(window.chart_s, end - engine.tape.first_ns if engine.tape.first_ns != NONE else None)
@@ -288,6 +320,12 @@ def chart(engine: Engine, scale: Scale, window: Window) -> ChartPart:
         vwap[where] = bars["vwap"][final]
         sigma[where] = bars["sigma"][final]
         gap[where] = np.logical_or.reduceat(bars["gap"] != 0, first)
+        for hole in holes:
+            until = end if hole.until_ns is None else hole.until_ns
+            inside = slice(max(0, (hole.since_ns - start) // column_ns + 1), max(0, (until - start) // column_ns))
+            gap[inside] = True
+            for line in (close, vwap, sigma, high, low):
+                line[inside] = np.nan
         known = int((end - start) // column_ns) + 1
         for line in (close, vwap, sigma):
             _carry(line, int(where[0]), min(known, columns), gap)
@@ -380,13 +418,20 @@ def meters(engine: Engine) -> MetersPart:
         pace_word=_pace_word(pace[1]),
         prints_s=(windows[0].prints, windows[1].prints, windows[2].prints),
         delta=totals.delta,
-        cvd=tuple(float(v) for v in bars["cvd"][::-5][::-1]),
+        cvd=_cvd(bars),
         buy=totals.buy,
         sell=totals.sell,
         volume=totals.volume,
         high=view.high,
         low=view.low,
     )
+
+
+def _cvd(bars: Records) -> tuple[float, ...]:
+    values = bars["cvd"][::-5][::-1].astype(np.float64)
+    broken = np.flatnonzero(bars["gap"][::-1] > 0) // 5
+    values[len(values) - 1 - broken] = math.nan
+    return tuple(values.tolist())
 
 
 def _pace_word(value: float | None) -> str:

@@ -30,6 +30,7 @@ from tapeview.config import Config, Loaded
 from tapeview.config import thresholds as thresholds_of
 from tapeview.engine import EngineSettings, failure, ready, start_background, wanted
 from tapeview.library import Growing, as_recording
+from tapeview.market import Market, Place
 from tapeview.scout import NEVER, Retuning, Scout
 from tapeview.session import Session, cut_at
 from tapeview.snapshot import Snapshot, StatusPart, Window
@@ -37,8 +38,6 @@ from tapeview.times import parse_time, utc_offset_s
 
 if TYPE_CHECKING:
     from tapeview.detectors._declare import Thresholds
-    from tapeview.explanation import Explanation
-    from tapeview.watch import Finding
 
 __all__ = ["SPEEDS", "Playback", "open_playback", "parse_time"]
 
@@ -79,7 +78,6 @@ class Lane:
         self.index_done = False
         self.volume: dict[int, int] = {}
         """Lots traded in each second of receive time, from the background pass, for the timeline."""
-        self.partial_since_ns: int | None = None
         self._counting = threading.Lock()
 
     @property
@@ -113,7 +111,7 @@ class Lane:
         """A pass under other thresholds that has not begun."""
         self._passes += 1
         folder = Path(self._scratch) / str(self._passes)
-        return Scout(self.source, self.session.settings, thresholds, folder)
+        return Scout(self.source, self.session.settings, thresholds, folder, self.session.gaps)
 
     def index(self, stop: threading.Event, *, scouting: bool = True) -> None:
         """Play every part through engines of its own and leave checkpoints; for a thread.
@@ -216,8 +214,8 @@ class Lane:
         return ends[-back] if len(ends) >= back else -1
 
 
-class Playback:
-    """What the screen holds: sources, a clock, and snapshots of where they are."""
+class Playback(Market):
+    """Recordings on the screen: sources, a clock, and snapshots of where they are."""
 
     def __init__(
         self,
@@ -245,6 +243,21 @@ class Playback:
     def lane(self) -> Lane:
         """The lane of the instrument shown."""
         return self._places[self.index][0]
+
+    def place(self) -> Place:
+        """The instrument shown."""
+        lane, k = self._places[self.index]
+        return Place(lane.session, lane.log, k)
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording of the instrument shown, as far as it is known."""
+        return self.lane.recording
+
+    @property
+    def reading(self) -> bool:
+        """The file of the instrument shown is still being read."""
+        return isinstance(self.lane.source, Growing) and not self.lane.source.complete
 
     @property
     def start_ns(self) -> int | None:
@@ -430,29 +443,7 @@ class Playback:
             return True
         return False
 
-    def anchor(self) -> int:
-        """Start a VWAP anchor now; give its slot."""
-        lane, k = self._places[self.index]
-        return lane.session.engines[k].anchor("user")
-
-    def drop_anchor(self, slot: int) -> None:
-        """Remove a user's anchor."""
-        lane, k = self._places[self.index]
-        lane.session.engines[k].drop_anchor(slot)
-
     # -- alerts --------------------------------------------------------------------------------
-    def alert_beside(self, step: int, muted: frozenset[str] = frozenset()) -> int | None:
-        """The number of the next story of the instrument shown (1), or of the last one before here (-1)."""
-        lane, k = self._places[self.index]
-        near = lane.log.next_after if step > 0 else lane.log.last_before
-        found = near(k, lane.session.seq, muted)
-        return lane.log.number(found) if found is not None else None
-
-    def alert_story(self, number: int) -> tuple[Finding, ...]:
-        """All that is known of a story of the instrument shown, even of later than now; empty where there is none."""
-        lane, k = self._places[self.index]
-        return lane.log.story(k, number)
-
     def go_to_alert(self, number: int) -> None:
         """Go to the row at which a story began."""
         story = self.alert_story(number)
@@ -470,15 +461,6 @@ class Playback:
             self.seek(story[0].alert.recv_ns - int(LEAD_S * 1e9))
             self.play()
 
-    def explain(self, number: int) -> Explanation | None:
-        """Why a story was told, as far as it had got by now; of one yet to come, its beginning."""
-        from tapeview.explanation import explain
-
-        lane, k = self._places[self.index]
-        story = lane.log.story(k, number)
-        told = tuple(f for f in story if f.alert.seq <= lane.session.seq) or story[:1]
-        return explain(told, lane.session.thresholds, lane.session.instruments[k]) if told else None
-
     # -- the picture ---------------------------------------------------------------------------
     def snapshot(self, window: Window) -> Snapshot:
         """Copy what the window asks for."""
@@ -488,6 +470,7 @@ class Playback:
         return camera.take(
             session.engines[k], session.instruments[k], window, self._status(lane, k), self._number,
             alerts=lane.log.part(k, session.seq, window) if session.watches and window.alert_rows else None,
+            holes=session.gaps.newest(k, session.seq),
         )  # fmt: skip
 
     def _status(self, lane: Lane, k: int) -> StatusPart:
@@ -496,6 +479,7 @@ class Playback:
         recording = lane.recording
         rows = recording.next_seq if recording is not None else 0
         counters = engine.counters
+        hole = lane.session.gaps.first(k, lane.session.seq)
         return StatusPart(
             instrument=instrument.name,
             instruments=tuple(p.session.instruments[n].symbol for p, n in self._places),
@@ -520,7 +504,7 @@ class Playback:
             tape_age_ns=_age(engine.tape.last_ns, now),
             gaps=counters["gaps"],
             coalesced=self.coalesced,
-            partial_since_ns=lane.partial_since_ns,
+            partial_since_ns=hole.since_ns if hole is not None else None,
             notice=self._notice(lane),
             counters=tuple((name, int(value)) for name, value in counters.items()),
             utc_offset_s=utc_offset_s(now, instrument.timezone) if now is not None else 0,

@@ -16,6 +16,7 @@ from feeds.recording import Recording
 from tapeview.alertlog import AlertLog
 from tapeview.checkpoints import Checkpoints
 from tapeview.engine import EngineSettings
+from tapeview.gaplog import GapLog
 from tapeview.library import Growing
 from tapeview.session import PIECE, Session, cut_at, pieces
 
@@ -37,8 +38,11 @@ class Scout:
         settings: EngineSettings,
         thresholds: Mapping[str, Thresholds] | None,
         folder: Path,
+        gaps: GapLog | None = None,
     ) -> None:
         self.source = source
+        self.gaps = gaps if gaps is not None else GapLog()
+        """Where the stream was broken, of this pass and of whoever plays the same source."""
         self.settings = settings
         self.thresholds = thresholds or {}
         self.folder = folder
@@ -85,7 +89,7 @@ class Scout:
         return True
 
     def _fresh(self) -> Session:
-        return Session(self.source, self.settings, self.thresholds)
+        return Session(self.source, self.settings, self.thresholds, self.gaps)
 
     def _keep(self, session: Session) -> None:
         assert session.recv_ns is not None

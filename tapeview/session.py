@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.errors import BadInput
-from feeds.events import CLOCK, EVERY, LAST, Events
+from feeds.events import CLOCK, EVERY, GAP, LAST, Events
 from feeds.recording import Recording
 from feeds.source import Source
 from tapeview.engine import Engine, EngineSettings, ready, warm
@@ -21,6 +21,7 @@ from tapeview.engine.book_view import BookView
 from tapeview.engine.reading import assemble
 from tapeview.engine.tape_view import TapeView
 from tapeview.engine.vwap_view import VwapView
+from tapeview.gaplog import GapLog
 
 if TYPE_CHECKING:
     from tapeview.alert import Alert
@@ -71,9 +72,12 @@ class Session:
         source: Source,
         settings: EngineSettings | None = None,
         thresholds: Mapping[str, Thresholds] | None = None,
+        gaps: GapLog | None = None,
         desk: Desk | None = None,
     ) -> None:
         self.source = source
+        self.gaps = gaps if gaps is not None else GapLog()
+        """Where the stream was broken."""
         self.desk = desk
         """Paper trading beside it; its records are for the caller to `take`."""
         self.script: deque[tuple[int, AnyCommand]] = deque()
@@ -135,28 +139,28 @@ class Session:
         """
         if not len(batch):
             return []
-        outcomes = self._apply(batch)
+        outcomes = self._apply_all(batch)
         if self.desk is not None:
             self._tell_desk(self.desk, batch, outcomes)
         return outcomes
 
-    def _apply(self, batch: Events) -> list[Outcome]:
+    def _apply_all(self, batch: Events) -> list[Outcome]:
         self.seq = int(batch["seq"][-1])
         newest = int(batch["recv_ns"].max())
         self.recv_ns = newest if self.recv_ns is None else max(newest, self.recv_ns)
         if len(self.engines) == 1:
             if self.first_ns[0] is None:
                 self.first_ns[0] = int(batch["recv_ns"][0])
-            return [self._look(0, self.engines[0].apply(batch))]
+            return [self._apply(0, batch)]
         outcomes = []
         inst = batch["inst"]
         common = inst == EVERY
-        for index, engine in enumerate(self.engines):
+        for index in range(len(self.engines)):
             rows = batch[(inst == index) | common]
             if len(rows):
                 if self.first_ns[index] is None and (rows["inst"][0] != EVERY or (rows["inst"] != EVERY).any()):
                     self.first_ns[index] = int(rows["recv_ns"][int(np.argmax(rows["inst"] != EVERY))])
-                outcomes.append(self._look(index, engine.apply(rows)))
+                outcomes.append(self._apply(index, rows))
         return outcomes
 
     def pieces(self, batch: Events) -> Iterator[Events]:
@@ -212,6 +216,15 @@ class Session:
         self._newest[alert.inst] = alert
         if alert.lasts:
             self._active[story] = alert
+
+    def _apply(self, index: int, rows: Events) -> Outcome:
+        engine = self.engines[index]
+        if self.gaps.open_hole(index) is None and not (rows["kind"] == GAP).any():
+            return self._look(index, engine.apply(rows))
+        newest_ns, venue_seq = max(engine.book.last_update_ns, engine.tape.last_ns), engine.venue_seq
+        done = engine.apply(rows)
+        self.gaps.add(index, done, newest_ns, venue_seq)
+        return self._look(index, done)
 
     def _look(self, index: int, done: EngineOutcome) -> Outcome:
         findings = self.watches[index].apply(done, self.engines[index]) if self.watches else []

@@ -6,13 +6,14 @@ A Window is what the screen asks for (which prices, how many rows, which filters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapeview.format import Scale
+from tapeview.gaplog import Hole
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,6 +26,11 @@ PRINT_LOW: Final = 2
 PRINT_BIG: Final = 4
 PRINT_OFF_GRID: Final = 8
 PRINT_BUSTED: Final = 16
+
+SOUND: Final = frozenset({"live", "auction", "halted"})
+"""States in which the book shown is the venue's."""
+HOLE_ROW: Final = 2
+"""Depth of a row of the tape that stands for a hole."""
 
 # Marks of a ladder row.
 ROW_BEST_BID: Final = 1
@@ -133,7 +139,7 @@ class TapePart:
     prints: Records
     """PRINT records: merged, or raw where unfolded; `depth` tells which."""
     depth: NDArray[np.int8]
-    """0 a print as merged, 1 a raw print of the unfolded one above it."""
+    """0 a print as merged, 1 a raw print of the unfolded one above it, HOLE_ROW a hole of the stream."""
     newer: int
     """Prints that arrived after `tape_until`."""
     min_lots: int
@@ -142,6 +148,8 @@ class TapePart:
     per_minute: int
     shown_lots: int
     """Sum of the shown merged prints."""
+    holes: dict[int, Hole] = field(default_factory=dict)
+    """The holes among them, by seq."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +196,58 @@ class MetersPart:
     prints_s: tuple[int, int, int]
     delta: int
     cvd: tuple[float, ...]
-    """Cumulative delta in lots, a value a few seconds, oldest first."""
+    """Cumulative delta in lots, a value a few seconds, oldest first; NaN where the stream was broken."""
     buy: int
     sell: int
     volume: int
     high: int | None
     low: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPart:
+    """What is being written of a live market."""
+
+    frames: int
+    bytes: int
+    dropped: int
+    """Frames given up because the disk was too slow."""
+    trouble: str
+    """Why nothing is written; empty while it is."""
+    since_ns: int | None
+    """When that began."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPart:
+    """How a live market is connected, and what vouches for it."""
+
+    state: str
+    """The worse of the connection's states and the book's: connecting, reconnecting, banned, refused, or a book's."""
+    why: str
+    """Cause of a state that is not live, in words."""
+    retry_ns: int | None
+    """Time until a connection is tried again, None while there is one."""
+    tape_state: str
+    """The state of what brings the prints, live where it runs."""
+    checked: int
+    """Messages after which the venue's checksum over the book agreed."""
+    failed: int
+    """And after which it did not."""
+    messages: int
+    """Messages the venue's rule was applied to."""
+    latency_ns: tuple[int, int] | None
+    """Median and 99th percentile from the venue's time to receipt; None where the venue gives no time."""
+    clock_off_ns: int | None
+    """By how much at least the venue's clock is ahead of this machine's; None where it need not be."""
+    waiting: int
+    """Rows received and not applied yet."""
+    lag_ns: int
+    """How far the newest row applied is behind what was received."""
+    held_ns: int | None = None
+    """Since when the picture is held while the market goes on; None where it is not."""
+    saved: SavedPart | None = None
+    """The recording that is made, None where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +289,8 @@ class StatusPart:
     utc_offset_s: int = 0
     """What the market's own time of day is ahead of UTC; times on screen are in it."""
     zone: str = "UTC"
+    link: LinkPart | None = None
+    """Of a live market."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,16 @@ from feeds.errors import BadInput
 from feeds.source import OpenOptions, Source, open_source
 
 
-def add_source(parser: argparse.ArgumentParser, *, many: bool = False, none: bool = False) -> None:
-    """Add SOURCE, or several, or perhaps none, and the words that say what a file does not."""
+def add_source(parser: argparse.ArgumentParser, *, many: bool = False, none: bool = False, live: bool = False) -> None:
+    """Add SOURCE, or several, or perhaps none, and the words that say what a file does not; `live` takes venues too."""
     parser.add_argument(
         "source", nargs="*" if none else "+" if many else None, metavar="SOURCE",
-        help="a recording, file, folder or simulator:…",
+        help="a recording, file, folder or simulator:…" + (", or live:VENUE:SYMBOL" if live else ""),
     )  # fmt: skip
+    if live:
+        parser.add_argument("--for", dest="duration", metavar="TIME", help="of a live source: how long, as 90s or 10m")
+        parser.add_argument("--url", metavar="WS", help="ws://HOST[:PORT] in place of the venue's, as of a mirror")
+        parser.add_argument("--rest", metavar="HTTP", help="http://HOST[:PORT] in place of the venue's")
     parser.add_argument("--format", help="read it as this format instead of finding out by content")
     parser.add_argument("--tick", help="price increment where the source does not say, e.g. 0.01")
     parser.add_argument("--lot", help="size increment where the source does not say, e.g. 1")
@@ -54,6 +58,9 @@ def options(args: argparse.Namespace) -> OpenOptions:
             except BadInput as error:
                 raise BadInput(f"--{name}", text, error.expected) from None
     return OpenOptions(
+        url=getattr(args, "url", None),
+        rest=getattr(args, "rest", None),
+        seconds=_seconds(getattr(args, "duration", None)),
         format=args.format,
         tick=args.tick,
         lot=args.lot,
@@ -64,8 +71,29 @@ def options(args: argparse.Namespace) -> OpenOptions:
     )
 
 
+def _seconds(text: str | None) -> float | None:
+    from tapeview.cli.record import duration
+
+    return None if text is None else duration(text)
+
+
+def is_live(args: argparse.Namespace) -> bool:
+    """Whether the SOURCE of the command line is a venue's market, which goes on."""
+    return str(args.source).startswith("live:")
+
+
 def open_one(args: argparse.Namespace) -> Source:
-    """Open the SOURCE of the command line."""
+    """Open the SOURCE of the command line; what comes live is written line by line."""
+    of_venue = [f"--{name}" for name, key in (("for", "duration"), ("url", "url"), ("rest", "rest"))
+                if getattr(args, key, None) is not None]  # fmt: skip
+    if is_live(args):
+        if not hasattr(args, "url"):
+            raise BadInput("source", args.source, "a recording or a file; record it first")
+        line_by_line = getattr(sys.stdout, "reconfigure", None)
+        if line_by_line is not None:
+            line_by_line(line_buffering=True)
+    elif of_venue:
+        raise BadInput(", ".join(of_venue), None, "a live source, such as live:kraken:BTC/USD")
     return open_source(args.source, options(args))
 
 

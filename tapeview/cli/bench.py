@@ -14,9 +14,12 @@ from tapeview.cli import _common as common
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
     parser.add_argument(
-        "what", choices=["engine", "detectors", "hidden", "cost", "formats", "screen", "venues"], help="what to measure"
+        "what",
+        choices=["engine", "detectors", "hidden", "cost", "formats", "screen", "venues", "live", "soak"],
+        help="what to measure",
     )
     parser.add_argument("source", nargs="?", metavar="SOURCE", help="of hidden: orders, with executions named hidden")
+    parser.add_argument("--minutes", type=float, metavar="N", help="of soak: how long (60)")
     parser.add_argument("--quick", action="store_true", help="fewer events, rounds and seeds")
     detectors = parser.add_argument_group("detectors")
     detectors.add_argument("--task", metavar="TEXT", help="only tasks or detectors with this in their name")
@@ -52,12 +55,29 @@ def run(args: argparse.Namespace) -> int:
         return _bench_hidden.run(args)
     if args.source is not None:
         raise BadInput("bench", args.source, "the word 'hidden' before a SOURCE")
+    if args.what != "soak" and args.minutes is not None:
+        raise BadInput("--minutes", args.minutes, "the word 'soak' after bench")
+    if args.what == "soak":
+        return _soak(args)
     if args.what in ("engine", "formats"):
         common.compile_kernels()
-    if args.what == "cost":
+    if args.what in ("cost", "live"):
         common.compile_watch()
     module = importlib.import_module(f"tapeview.bench.{args.what}")
-    rows = module.measure(quick=args.quick, say=common.say)
+    return _figures(module.measure(quick=args.quick, say=common.say), args)
+
+
+def _soak(args: argparse.Namespace) -> int:
+    from tapeview.bench import live
+
+    minutes = 60.0 if args.minutes is None else args.minutes
+    if not minutes > 0:
+        raise BadInput("--minutes", args.minutes, "more than 0")
+    common.compile_watch()
+    return _figures(live.soak(minutes, say=common.say), args)
+
+
+def _figures(rows: list[Any], args: argparse.Namespace) -> int:
     if args.json:
         for row in rows:
             common.emit(row)

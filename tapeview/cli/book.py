@@ -19,7 +19,7 @@ _BOOK_KINDS = [BOOK, ADD, MODIFY, CANCEL, FILL, CLEAR, GAP, STATUS]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    common.add_source(parser)
+    common.add_source(parser, live=True)
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--at", metavar="T", help="time: 09:45:12.250, ISO, +90s or ns; the end where none is given")
     when.add_argument("--seq", type=int, metavar="N", help="after the row with this sequence number")
@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
             _follow(session, indices, args)
             return 0
         at = None
+        # A venue's market has no end of its own: without a time, its first whole book is the answer.
+        at_once = common.is_live(args) and args.duration is None
         for batch in common.Progress("reading", source).over(source.batches()):
             if args.at is not None and at is None:
                 at = parse_time(
@@ -54,11 +56,15 @@ def run(args: argparse.Namespace) -> int:
 
             cut = cut_at(batch, recv_ns=at, seq=args.seq)
             session.play(batch[:cut])
-            if cut < len(batch):
+            if cut < len(batch) or (at_once and all(_whole(session, index) for index in indices)):
                 break
         for index in indices:
             _print(session, index, args)
     return 0
+
+
+def _whole(session: Any, index: int) -> bool:
+    return session.engines[index].book.state_name == "live"
 
 
 def _follow(session: Any, indices: list[int], args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from tapeview import __version__
 
 COMMANDS: Final = {
     "replay": "the trading screen on a recording or any file that can be read",
+    "live": "the trading screen on a venue",
     "info": "what a source holds",
     "book": "the book at an instant, or after every venue message",
     "tape": "time and sales",

@@ -48,6 +48,9 @@ def run(args: argparse.Namespace) -> int:
     base, plan, knobs = _plan(args, loaded, with_rates=rate is not None)
     sets = (base, *(one for _, _, one in plan))
     opened = common.options(args)
+    for address in args.source:
+        if address.startswith("live:"):
+            raise BadInput("source", address, "a recording or a file; record it first")
     jobs = [
         scan.Job(
             number=number, address=address, options=opened, settings=loaded.config.engine, thresholds=sets,

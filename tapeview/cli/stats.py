@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from feeds.errors import BadInput
 from feeds.events import NONE
 from feeds.instruments import Grid
 from tapeview import format as write
@@ -14,7 +15,7 @@ from tapeview.times import parse_time
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    common.add_source(parser)
+    common.add_source(parser, live=True)
     parser.add_argument("--at", metavar="T", help="up to this time; the whole source where none is given")
     common.add_json(parser)
 
@@ -23,6 +24,8 @@ def run(args: argparse.Namespace) -> int:
     """Play the source and print the numbers."""
     from tapeview.session import Session, cut_at
 
+    if common.is_live(args) and args.duration is None:
+        raise BadInput("--for", None, f"how long to listen to {args.source}, as in --for 1m")
     settings = common.settings(args).config.engine
     source = common.open_one(args)
     indices = common.chosen(source, args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,10 +23,11 @@ _SIDES = {1: "buy", -1: "sell", 0: None}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    common.add_source(parser)
+    common.add_source(parser, live=True)
     parser.add_argument("--from", dest="start", metavar="T", help="first time")
     parser.add_argument("--to", dest="end", metavar="T", help="last time")
     parser.add_argument("--min-lots", type=int, default=0, metavar="N", help="least size in lots")
+    parser.add_argument("--follow", action="store_true", help="of a live source, go on until Ctrl-C; it always does")
     parser.add_argument("--raw", action="store_true", help="every print by itself, not merged")
     common.add_json(parser)
 
@@ -34,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the prints."""
     if args.min_lots < 0:
         raise BadInput("--min-lots", args.min_lots, "a whole number of at least 0")
-    source = common.open_one(args)
+    with contextlib.closing(common.open_one(args)) as source:
+        return _show(source, args)
+
+
+def _show(source: Any, args: argparse.Namespace) -> int:
     indices = common.chosen(source, args)
     prints = _raw(source, indices) if args.raw else _merged(source, indices, args)
     start = end = None

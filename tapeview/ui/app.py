@@ -22,6 +22,7 @@ from tapeview.ui.widgets._ascii import AsciiFilter
 if TYPE_CHECKING:
     from feeds.source import OpenOptions
     from tapeview.config import Config, Loaded
+    from tapeview.live import Options as LiveOptions
     from tapeview.ui.screens._draft import Draft
 
 _FAULTS: Final = 5
@@ -43,6 +44,10 @@ class StartPlan:
     theme: str = "dark"
     settings: Config | None = None
     """None stands for the defaults."""
+    live: LiveOptions | None = None
+    """How venues are reached; None as they say themselves."""
+    recorded: list[Path] = field(default_factory=list)
+    """Folders of the recordings made of live markets, as they are begun."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Dotted setting -> the file it came from, for messages."""
 

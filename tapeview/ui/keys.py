@@ -15,6 +15,7 @@ from feeds.errors import BadInput
 GROUPS: Final = {
     "app": "Everywhere",
     "replay": "Replay",
+    "live": "Live",
     "screen": "Panels",
     "panel": "Panels",
     "ladder": "Ladder",
@@ -25,6 +26,8 @@ GROUPS: Final = {
     "meters": "Meters",
     "home": "Home",
     "opening": "Opening",
+    "choose": "Live instrument",
+    "log": "Log",
     "settings": "Settings",
     "help": "Help",
 }
@@ -111,10 +114,13 @@ def in_words(shown: str) -> str:
 def contexts() -> dict[str, tuple[tuple[type, ...], ...]]:
     """Screen -> chains of classes whose keys are alive at the same time: app, screen and one focused panel."""
     from tapeview.ui.app import TapeviewApp
+    from tapeview.ui.screens.choose import ChooseScreen
     from tapeview.ui.screens.explain import ExplainScreen
     from tapeview.ui.screens.help import HelpScreen
     from tapeview.ui.screens.home import HomeScreen
     from tapeview.ui.screens.leave import LeaveScreen
+    from tapeview.ui.screens.live import LiveScreen
+    from tapeview.ui.screens.log import LogScreen
     from tapeview.ui.screens.opening import OpeningScreen
     from tapeview.ui.screens.settings import SettingsScreen
     from tapeview.ui.screens.trade import PANELS, TradeScreen
@@ -123,6 +129,9 @@ def contexts() -> dict[str, tuple[tuple[type, ...], ...]]:
         "home": ((TapeviewApp, HomeScreen),),
         "opening": ((TapeviewApp, OpeningScreen),),
         "trade": tuple((TapeviewApp, TradeScreen, panel) for panel in PANELS),
+        "live": tuple((TapeviewApp, LiveScreen, panel) for panel in PANELS),
+        "choose": ((TapeviewApp, ChooseScreen),),
+        "log": ((TapeviewApp, LogScreen),),
         "settings": ((TapeviewApp, SettingsScreen), (TapeviewApp, LeaveScreen)),
         "explain": ((TapeviewApp, ExplainScreen),),
         "help": ((TapeviewApp, HelpScreen),),

@@ -146,3 +146,19 @@ def test_order_and_repetition_of_what_comes_in_change_nothing(order: list[Findin
     for seq in range(0, 60, 5):
         assert out.part(0, seq, Window(alert_rows=9)) == log(*STORY).part(0, seq, Window(alert_rows=9))
     assert [f.alert.phase for f in out.story(0, 0)] == ["confirmed", "raised", "cleared"]
+
+
+def test_a_log_that_keeps_so_many_lets_the_oldest_go_and_numbers_stay() -> None:
+    out = AlertLog(10)
+    for key in range(35):
+        out.add([finding(10 * key, key)])
+    part = out.part(0, 10_000, Window(alert_rows=50))
+    assert [line.number for line in part.lines] == list(range(34, 34 - len(part.lines), -1))
+    assert 9 <= len(part.lines) <= 10
+    for line in part.lines:
+        (told,) = out.story(0, line.number)
+        assert told.alert.key == line.number
+        assert out.number(told) == line.number
+    assert out.story(0, 0) == ()
+    out.add([finding(999, 3, "cleared")])
+    assert out.part(0, 10_000, Window(alert_rows=50)).total == part.total, "the end of a story that was let go"

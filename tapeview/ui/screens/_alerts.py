@@ -12,7 +12,7 @@ from tapeview.snapshot import AlertLine, Snapshot
 from tapeview.ui.widgets.alerts import Alerts, AlertStrip, AlertsView, foremost, subject
 
 if TYPE_CHECKING:
-    from tapeview.playback import Playback
+    from tapeview.market import Market
 
 TOLD_FROM: Final = 2
 """The least grade that is told on the bottom line."""
@@ -31,7 +31,7 @@ class AlertScreen(Screen[None]):
         Binding("M", "mute", "Mute the alert's detector, and back", id="alerts.mute"),
         Binding("U", "unmute", "Unmute every detector", id="alerts.unmute"),
     ]
-    playback: Playback
+    playback: Market
     shown: Snapshot | None
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class AlertScreen(Screen[None]):
         part, status = snapshot.alerts, snapshot.status
         if part is None:
             return
-        log = self.playback.lane.log
+        log = self.playback.place().log
         if self._alerts_of != (status.instrument, log):
             # Numbers of stories mean nothing among those of another instrument, or under other thresholds.
             self.alerts_view.follow()

@@ -15,13 +15,13 @@ from tapeview.ui.screens._rates import Rates, Stopped
 
 if TYPE_CHECKING:
     from tapeview.detectors._declare import Thresholds
-    from tapeview.playback import Playback
+    from tapeview.market import Market
 
 
 class Counting:
     """Alerts an hour of one detector after another on the session that is played, one at a time."""
 
-    def __init__(self, playback: Playback | None) -> None:
+    def __init__(self, playback: Market | None) -> None:
         self.busy = ""
         """The detector whose alerts are being counted; empty where none's are."""
         self.trouble = ""
@@ -30,7 +30,7 @@ class Counting:
         self._compiled = False
         self._stop = threading.Event()
         self._playback = playback
-        recording = playback.lane.recording if playback is not None else None
+        recording = playback.recording if playback is not None else None
         self.rates: Rates | None = None
         if playback is not None and recording is not None:
             self.rates = Rates(str(recording.address), playback.settings.engine)
@@ -44,12 +44,10 @@ class Counting:
         """Why alerts cannot be counted now; empty where they can."""
         from tapeview.engine import ready
         from tapeview.engine._jit import cached
-        from tapeview.library import Growing
 
         if self.rates is None or self._playback is None:
             return "counted on the session that is played, and none is"
-        source = self._playback.lane.source
-        if isinstance(source, Growing) and not source.complete:
+        if self._playback.reading:
             return "counted when all of the file has been read"
         # The engine is ready before the detectors are; counting would compile them in the screen's own process.
         self._compiled = self._compiled or (ready() and cached())

@@ -49,16 +49,34 @@ ALWAYS: Final = (
     ("screen.leave", "back", 0),
 )
 
+LIVE: Final = (
+    ("replay.pause", "hold", 1),
+    ("live.add", "add", 3),
+    ("live.remove", "remove", 7),
+    ("live.log", "log", 4),
+    ("alerts.explain", "explain", 5),
+    ("screen.next", "panel", 5),
+    ("app.help", "help", 0),
+    ("screen.leave", "back", 0),
+)
+"""The same of a live market."""
+
 
 def hints(
-    focused: Widget | None, owners: Iterable[type], keymap: Mapping[str, str], room: int, *, ascii_only: bool = False
+    focused: Widget | None,
+    owners: Iterable[type],
+    keymap: Mapping[str, str],
+    room: int,
+    *,
+    ascii_only: bool = False,
+    always: tuple[tuple[str, str, int], ...] = ALWAYS,
 ) -> tuple[tuple[str, str], ...]:
     """(keys, word) for a panel that has the keys, in `room` cells; help and the way back are told last of all to go."""
     known = {action.id: action for action in actions(owners, keymap)}
     own = next((told for kind, told in OF_PANEL.items() if isinstance(focused, kind)), ())
     ranked = [
         (rank, _together([known[name].shown.split()[0] for name in ids.split()], ascii_only), word)
-        for ids, word, rank in (*own, *(hint for hint in ALWAYS if hint[0] not in {ids for ids, _, _ in own}))
+        for ids, word, rank in (*own, *(hint for hint in always if hint[0] not in {ids for ids, _, _ in own}))
     ]
     while len(ranked) > 2 and sum(len(keys) + len(word) + 3 for _, keys, word in ranked) >= room:
         ranked.remove(max(reversed(ranked), key=lambda hint: hint[0]))

@@ -11,7 +11,7 @@ from tapeview.ui.background import beside
 
 if TYPE_CHECKING:
     from tapeview.detectors._declare import Thresholds
-    from tapeview.playback import Playback
+    from tapeview.market import Market
 
 
 class Tuning:
@@ -19,7 +19,7 @@ class Tuning:
 
     def __init__(
         self,
-        playback: Playback,
+        playback: Market,
         later: Callable[[Callable[[], None]], None],
         failed: Callable[[Exception], None],
     ) -> None:

@@ -59,7 +59,7 @@ class HomeScreen(Screen[None]):
             with Horizontal(id="home-open"):
                 yield Static("open", id="home-label")
                 yield Input(
-                    placeholder="a file, a folder, or simulator:seed=7,minutes=30",
+                    placeholder="a file, a folder, simulator:seed=7,minutes=30 or live:kraken:BTC/USD",
                     id="home-field",
                     compact=True,
                 )
@@ -108,6 +108,8 @@ class HomeScreen(Screen[None]):
             options.append(self._recorded("bundled", recorded, width))
         if len(self._choices) == (told is not None):
             options.append(_note("none found: this installation has no recordings folder"))
+        options += [_gap(), _heading("Live")]
+        options.append(self._option("live", "", "a venue's market", "", "", "choose venue and symbol", width))
         options += [_gap(), _heading("Your recordings")]
         options += [self._recorded("own", recorded, width) for recorded in own]
         if not own:
@@ -166,9 +168,20 @@ class HomeScreen(Screen[None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Play what was chosen."""
-        if event.option_id in self._choices:
+        if event.option_id == "live:":
+            self._choose()
+        elif event.option_id in self._choices:
             address, at = self._choices[event.option_id]
             self._open(replace(self._plan, addresses=(address,), at=at))
+
+    def _choose(self) -> None:
+        from tapeview.ui.screens.choose import ChooseScreen
+
+        def chosen(address: str | None) -> None:
+            if address is not None:
+                self._open(replace(self._plan, addresses=(address,), at=None))
+
+        self.app.push_screen(ChooseScreen(self._plan.live.rest if self._plan.live is not None else None), chosen)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Open what was typed."""

@@ -19,6 +19,7 @@ from tapeview.bundled import Last
 from tapeview.ui.background import beside
 
 if TYPE_CHECKING:
+    from tapeview.market import Market
     from tapeview.playback import Playback
     from tapeview.ui.app import StartPlan, TapeviewApp
 
@@ -88,9 +89,10 @@ class OpeningScreen(Screen[BadInput | None]):
         if self._given_up:
             playback.close()
             return
+        from tapeview.ui.screens.live import LiveScreen
         from tapeview.ui.screens.trade import TradeScreen
 
-        screen = TradeScreen(
+        screen = (LiveScreen if playback.follows else TradeScreen)(
             playback,
             plan.settings.screen if plan.settings is not None else None,
             last=Last(plan.addresses[0], self.title_text),
@@ -113,10 +115,32 @@ class OpeningScreen(Screen[BadInput | None]):
 
 def shorter(address: str) -> str:
     """An address in a few words: the last part of a path."""
-    return address if address.startswith("simulator:") else Path(address).name or address
+    if address.startswith(("simulator:", "live:")):
+        return address.removeprefix("live:")
+    return Path(address).name or address
 
 
-def _load(plan: StartPlan, say: Callable[[str], None]) -> Playback:
+def _load(plan: StartPlan, say: Callable[[str], None]) -> Market:
+    live = [address.startswith("live:") for address in plan.addresses]
+    if any(live) and not all(live):
+        raise BadInput("sources", ", ".join(plan.addresses), "either live instruments or recordings, not both at once")
+    return _connect(plan, say) if any(live) else _play(plan, say)
+
+
+def _connect(plan: StartPlan, say: Callable[[str], None]) -> Market:
+    say("loading the engine")
+    import tapeview.ui.screens.live  # noqa: F401
+    from tapeview.config import Config, Loaded, thresholds
+    from tapeview.live import open_market
+
+    say("asking the venue for its instruments")
+    return open_market(
+        plan.addresses, plan.live, plan.settings, thresholds(Loaded(plan.settings or Config(), dict(plan.origin))),
+        plan.recorded,
+    )  # fmt: skip
+
+
+def _play(plan: StartPlan, say: Callable[[str], None]) -> Playback:
     # Imports, the first rows and the first picture take longest; the loop need not stop for them.
     say("loading the engine")
     import tapeview.ui.screens.trade  # noqa: F401

@@ -20,11 +20,12 @@ from textual.widgets import Input, Static
 from feeds.errors import BadInput
 from tapeview import bundled
 from tapeview import format as text
+from tapeview.market import Refused
 from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.background import beside, spare_collector
 from tapeview.ui.screens._alerts import AlertScreen
 from tapeview.ui.screens._bookmarks import Bookmarks
-from tapeview.ui.screens._hints import hints
+from tapeview.ui.screens._hints import ALWAYS, hints
 from tapeview.ui.screens._pace import Orders, Pulse
 from tapeview.ui.screens._tabs import InstrumentTabs
 from tapeview.ui.screens._tuning import Tuning
@@ -43,7 +44,7 @@ from tapeview.ui.widgets.vwap import Chart
 if TYPE_CHECKING:
     from tapeview.config import ScreenSettings
     from tapeview.detectors._declare import Thresholds
-    from tapeview.playback import Playback
+    from tapeview.market import Market
     from tapeview.ui.app import TapeviewApp
 
 PANELS: Final[tuple[type[Panel], ...]] = (Ladder, Tape, Chart, Alerts)
@@ -67,6 +68,8 @@ _BAD_S: Final = 30.0
 class TradeScreen(AlertScreen):
     """Show one player's market and drive it."""
 
+    HINTS: ClassVar[tuple[tuple[str, str, int], ...]] = ALWAYS
+    """Keys told on the bottom line whatever panel has them."""
     BLANK: ClassVar[bool] = True
     """Panels cover the screen: its own lines need no styles worked out every frame."""
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -102,7 +105,7 @@ class TradeScreen(AlertScreen):
 
     def __init__(
         self,
-        playback: Playback,
+        playback: Market,
         settings: ScreenSettings | None = None,
         *,
         last: bundled.Last | None = None,
@@ -135,10 +138,14 @@ class TradeScreen(AlertScreen):
         self._said = self._told = ""
         self._said_until = 0.0
 
+    def second_line(self) -> Panel:
+        """What lies under the truth line; its id is `timeline`."""
+        return Timeline(id="timeline")
+
     def compose(self) -> ComposeResult:
         """Truth line, timeline, panels side by side, the bottom line."""
         yield TruthLine(id="truth")
-        yield Timeline(id="timeline")
+        yield self.second_line()
         yield InstrumentTabs(id="tabs")
         with Beside(id="body"):
             yield Ladder(id="ladder")
@@ -231,6 +238,9 @@ class TradeScreen(AlertScreen):
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
+        if isinstance(error, Refused):
+            self.say(str(error))
+            return
         # The last picture stays and the session is held; a fault of the program is told again at the end.
         self.playback.pause()
         if isinstance(error, BadInput):
@@ -311,7 +321,10 @@ class TradeScreen(AlertScreen):
 
     # -- time ----------------------------------------------------------------------------------------
     def _now(self, call: Any, *args: Any) -> None:
-        self._orders.now(call, *args)
+        try:
+            self._orders.now(call, *args)
+        except Refused as error:
+            self.say(str(error))
         self._wanted = True
 
     def _later(self, call: Any, *args: Any) -> None:
@@ -447,8 +460,9 @@ class TradeScreen(AlertScreen):
     def _hint(self) -> None:
         taken = len(self._told) + 2 if self._told else 0
         app, room = cast("TapeviewApp", self.app), self.size.width - taken
-        owners: tuple[type, ...] = (type(app), TradeScreen, *PANELS)
-        self.query_one(KeysLine).set_hints(hints(self.focused, owners, app._keymap, room, ascii_only=app.ascii_only))
+        owners: tuple[type, ...] = (type(app), type(self), *PANELS)
+        told = hints(self.focused, owners, app._keymap, room, ascii_only=app.ascii_only, always=self.HINTS)
+        self.query_one(KeysLine).set_hints(told)
 
     # -- panels --------------------------------------------------------------------------------------
     def action_zoom(self) -> None:

@@ -18,6 +18,7 @@ from textual.message import Message
 from tapeview import format as text
 from tapeview.format import Scale
 from tapeview.snapshot import AlertLine, AlertsPart, Snapshot, Window
+from tapeview.ui.widgets._link import partial_words
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 
@@ -116,14 +117,14 @@ class Alerts(Panel):
         if part is None:
             off: list[Row] = [((" alerts", self.heading_style),), ((" detectors are off", "dim"),)]
             return off[:height]
-        heading, muted = self._heading(part, width)
+        heading, muted = self._heading(part, partial_words(snapshot.status), width)
         foot = _foot(part, muted, width)
         room = max(0, height - 1 - len(foot))
         body = self._body(snapshot.scale, part, now, width, room)
         return [heading, *body, *[()] * (room - len(body)), *foot]
 
     # -- drawing -----------------------------------------------------------------------------------
-    def _heading(self, part: AlertsPart, width: int) -> tuple[Row, str]:
+    def _heading(self, part: AlertsPart, partial: str, width: int) -> tuple[Row, str]:
         # The heading, and what it has no room to say of muted detectors.
         muted = "muted " + ", ".join(text.clean(name) for name in part.muted) if part.muted else ""
         if self.held:
@@ -132,6 +133,13 @@ class Alerts(Panel):
             return ((words, "alert-warn bold"), ((" " * pad + hint) if pad > 0 else "", "dim")), muted
         words = f" alerts {part.total}" if part.total else " alerts"
         active = f"{len(part.active)} active " if part.active else ""
+        if partial and len(words) + 2 + len(partial) + len(active) < width:
+            pad = width - len(words) - 2 - len(partial) - len(active)
+            return (
+                (words, self.heading_style),
+                (f"  {partial}", "alert-warn"),
+                (" " * pad + active, "dim"),
+            ), muted
         if muted and len(words) + 3 + len(muted) + 1 + len(active) <= width:
             pad = width - len(words) - 3 - len(muted) - len(active)
             return ((words, self.heading_style), (" · " + muted, "alert-warn"), (" " * pad + active, "dim")), ""

@@ -8,7 +8,7 @@ from tapeview import format as text
 from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
-from tapeview.ui.widgets.status import BADGES
+from tapeview.ui.widgets.status import badge_of
 
 
 class Card(Panel, can_focus=False):
@@ -21,7 +21,7 @@ class Card(Panel, can_focus=False):
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:
         """Draw a line a fact, the most important first, centred where there is room."""
         status, ladder, scale = snapshot.status, snapshot.ladder, snapshot.scale
-        badge, style = BADGES.get(status.state, (f" {text.clean(status.state).upper()} ", "alert-warn bold"))
+        badge, style = badge_of(status)
         lines: list[list[Run]] = [[(text.clean(status.instrument), "loud bold")], [(badge.strip(), style)]]
         if ladder is not None:
             if ladder.last_tick is not None:

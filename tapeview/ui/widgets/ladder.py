@@ -19,6 +19,7 @@ from tapeview.snapshot import (
     ROW_LAST,
     ROW_OFF_GRID,
     ROW_UNKNOWN,
+    SOUND,
     Ints,
     LadderPart,
     Snapshot,
@@ -56,8 +57,6 @@ LIT_MOST: Final = 8
 """Sizes bright at once; in a busy market more would make none stand out."""
 NEVER_NS: Final = -(2**62)
 LAST_NS: Final = 1_000_000_000
-QUIET_STATES: Final = frozenset({"live", "auction", "halted"})
-"""States in which the book shown is the venue's; in the others the ladder is dimmed."""
 
 
 class Ladder(Panel):
@@ -143,6 +142,10 @@ class Ladder(Panel):
             self._group, self._group_chosen = 1, False
             self._forget_market()
         self._instrument = status.instrument
+        if part is None and height > 2 and status.state not in SOUND:
+            blank: list[Row] = [()] * height
+            announce(blank, status, width)
+            return blank
         if part is None or height < 3:
             return []
         if not self._group_chosen:
@@ -152,7 +155,7 @@ class Ladder(Panel):
         self._price_width = max(self._price_width, min(16, max((len(label) for label in part.label), default=0)))
         cols = columns(width, self._price_width + 1, part.has_orders)
         body = self._body(snapshot.scale, part, status, cols)
-        if status.state not in QUIET_STATES:
+        if status.state not in SOUND:
             announce(body, status, width)
         return [self._heading(cols, width), *body[: height - 2], self._foot(snapshot, part, cols, width)]
 
@@ -196,7 +199,7 @@ class Ladder(Panel):
     def _body(self, scale: Scale, part: LadderPart, status: StatusPart, cols: Columns) -> list[Row]:
         now, speed = status.market_ns or 0, max(1.0, status.speed)
         bright = self._changes(part, now, int(GLANCE_NS * speed))
-        live = status.state in QUIET_STATES
+        live = status.state in SOUND
         self._bar_lots = _steady(self._bar_lots, part.bar_lots)
         self._volume_bar = _steady(self._volume_bar, part.volume_bar)
         last = (part.last_direction, part.last_lots if self._last_shown(part, status) else 0, part.last_side)

@@ -8,7 +8,8 @@ from typing import ClassVar, Final
 
 from tapeview import format as text
 from tapeview.format import EIGHTHS_RIGHT, Scale
-from tapeview.snapshot import MetersPart, Snapshot
+from tapeview.snapshot import SOUND, MetersPart, Snapshot
+from tapeview.ui.widgets._link import partial_words
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 
@@ -40,19 +41,23 @@ class Meters(Panel):
         part = snapshot.meters
         if part is None:
             return []
+        sound, partial = snapshot.status.state in SOUND, partial_words(snapshot.status)
         if height < 3:
-            return [_one_line(snapshot.scale, part, width)]
+            return [_one_line(snapshot.scale, part, width, sound=sound, partial=partial)]
         rows: list[Row] = [
-            _bar_row(f"book top {part.levels}", part.imbalance, width),
+            _bar_row(f"book top {part.levels}", part.imbalance, width, quiet=not sound),
             _bar_row("trades 5 s", part.trades[0], width),
             _pace_row(part, width),
-            _delta_row(snapshot.scale, part, width),
+            _delta_row(snapshot.scale, part, width, quiet=bool(partial)),
             _bar_row("trades 15 s", part.trades[1], width),
             _bar_row("trades 60 s", part.trades[2], width),
         ]
         chosen = [rows[index] for index in SHOWN.get(height, SHOWN[6])]
         if height >= 8:
-            chosen = [((" pressure", self.heading_style),), *chosen]
+            heading: Row = ((" pressure", self.heading_style),)
+            if partial and 9 + 2 + len(partial) <= width:
+                heading = (*heading, (f"  {partial}", "alert-warn"))
+            chosen = [heading, *chosen]
         if height >= 9:
             chosen.append(_totals_row(snapshot.scale, part, width))
         return chosen
@@ -71,8 +76,9 @@ def _sign(value: float | None) -> tuple[str, str]:
     return ("▲", "buy") if shown > 0 else ("▼", "sell") if shown < 0 else ("•", "text")
 
 
-def _bar_row(name: str, value: float | None, width: int) -> Row:
+def _bar_row(name: str, value: float | None, width: int, *, quiet: bool = False) -> Row:
     glyph, style = _sign(value)
+    style = "dim" if quiet else style
     head: list[Run] = [(_head(name, width), "dim"), (f"{glyph} {text.ratio(value)} ", style)]
     room = width - sum(len(run[0]) for run in head) - 1
     if room >= 5:
@@ -117,8 +123,9 @@ def _pace_row(part: MetersPart, width: int) -> Row:
     return tuple(runs)
 
 
-def _delta_row(scale: Scale, part: MetersPart, width: int) -> Row:
+def _delta_row(scale: Scale, part: MetersPart, width: int, *, quiet: bool = False) -> Row:
     glyph, style = _sign(float(part.delta))
+    style = "dim" if quiet else style
     shown = text.signed(text.spaced(text.exact_size(scale, part.delta)))
     head = _head("CVD", width)
     if len(head) + 2 + len(shown) > width:
@@ -140,15 +147,20 @@ def _totals_row(scale: Scale, part: MetersPart, width: int) -> Row:
     return ((words[:width], "dim"),)
 
 
-def _one_line(scale: Scale, part: MetersPart, width: int) -> Row:
+def _one_line(scale: Scale, part: MetersPart, width: int, *, sound: bool, partial: str) -> Row:
     groups: list[list[Run]] = []
     for name, value in (("book", part.imbalance), ("trades 5s", part.trades[0])):
         glyph, style = _sign(value)
+        style = "dim" if name == "book" and not sound else style
         groups.append([(name + " ", "dim"), (f"{glyph} {text.ratio(value)}" if glyph.strip() else "–", style)])
     loud = "alert-warn bold" if part.pace_word == "surge" else "text"
     groups.append([("pace ", "dim"), (f"{_pace(part.pace[1])} {part.pace_word}".rstrip(), loud)])
     glyph, style = _sign(float(part.delta))
-    groups.append([("CVD ", "dim"), (f"{glyph} {text.signed(text.size(scale, part.delta))}", style)])
+    delta: list[Run] = [
+        ("CVD ", "dim"),
+        (f"{glyph} {text.signed(text.size(scale, part.delta))}", "dim" if partial else style),
+    ]
+    groups.append([*delta, (f" {partial}", "alert-warn")] if partial else delta)
     for name, value in (("15s", part.trades[1]), ("60s", part.trades[2])):
         glyph, style = _sign(value)
         groups.append([(name + " ", "dim"), (f"{glyph} {text.ratio(value)}" if glyph.strip() else "–", style)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from tapeview import format as text
-from tapeview.snapshot import Snapshot, StatusPart
+from tapeview.snapshot import LinkPart, Snapshot, StatusPart
+from tapeview.ui.widgets._link import link_words, partial_words
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 
@@ -16,11 +17,19 @@ BADGES: Final = {
     "crossed": (" ✗ CROSSED ", "alert-act bold reverse"),
     "auction": (" ◇ AUCTION ", "alert-info bold"),
     "halted": (" ■ HALTED ", "alert-warn bold reverse"),
+    "connecting": (" ◌ CONNECTING ", "stale bold"),
+    "reconnecting": (" ╳ RECONNECTING ", "alert-act bold reverse"),
+    "banned": (" ╳ BANNED ", "alert-act bold reverse"),
+    "refused": (" ╳ REFUSED ", "alert-act bold reverse"),
 }
 """Text and style of a book's state: each differs in letters and in shape."""
 
 UNVERIFIED: Final = (" LIVE ? ", "bid")
 """A book that runs, from a source that gives nothing to verify it by."""
+
+_BEHIND_NS: Final = 100_000_000
+"""A shorter lag is no lag to a person."""
+_LATE_NS: Final = 1_000_000_000
 
 Piece = tuple[int, list[Run]]
 """A part of the line and its rank: the highest ranks go first where there is no room."""
@@ -39,6 +48,17 @@ class TruthLine(Panel, can_focus=False):
         return [_join(_player(status), _truth(status), width)]
 
 
+def badge_of(status: StatusPart) -> Run:
+    """The badge of a market: the worse of its book's state and its connection's."""
+    state = status.link.state if status.link is not None else status.state
+    badge, style = BADGES.get(state, (f" {text.clean(state).upper()} ", "alert-warn bold"))
+    if state == "live" and status.verification == "unverifiable":
+        return UNVERIFIED
+    if state in ("reconnecting", "banned"):
+        return f" ╳ {link_words(status)} ", style
+    return badge, style
+
+
 def speed_words(speed: float) -> str:
     """Write a speed: `4x`, `0.25x`, `max` for as fast as possible."""
     return "max" if speed == 0 else f"{speed:g}x"
@@ -53,6 +73,9 @@ def _player(status: StatusPart) -> list[Piece]:
         pieces.append((9, [(f" {text.clean(status.source)}", "dim")]))
     if status.ended:
         pieces.append((2, [("  ■ ended", "last bold")]))
+    elif status.link is not None and status.link.held_ns is not None:
+        behind = (status.market_ns or 0) - status.link.held_ns
+        pieces.append((1, [(f"  ‖ HELD {text.duration(behind)} behind", "last bold")]))
     elif status.mode == "LIVE":
         pieces.append((2, [("  ● live", "text")]))
     elif status.playing:
@@ -64,14 +87,11 @@ def _player(status: StatusPart) -> list[Piece]:
 
 
 def _truth(status: StatusPart) -> list[Piece]:
-    badge, style = BADGES.get(status.state, (f" {text.clean(status.state).upper()} ", "alert-warn bold"))
-    if status.state == "live" and status.verification == "unverifiable":
-        badge, style = UNVERIFIED
     pieces: list[Piece] = []
-    if status.partial_since_ns is not None:
-        since = text.clock(status.partial_since_ns, millis=False, offset_s=status.utc_offset_s)
-        pieces.append((2, [(f"partial since {since}  ", "alert-warn")]))
-    pieces.append((0, [(badge, style)]))
+    if partial := partial_words(status):
+        # A live market's panels tell it as well, and there the ages matter more.
+        pieces.append((2 if status.link is None else 5, [(f"{partial}  ", "alert-warn")]))
+    pieces.append((0, [badge_of(status)]))
     if status.verification or status.tier:
         pieces.append((8, [(f" {text.clean(status.verification or status.tier)}", "dim")]))
     pieces.append((3, [("  book ", "dim"), (text.duration(status.book_age_ns).rjust(5), "text")]))
@@ -100,6 +120,70 @@ def _join(left: list[Piece], right: list[Piece], width: int) -> Row:
     gap = width - length(left) - length(right)
     middle: list[Run] = [(" " * gap, "text")] if gap > 0 else []
     return (*(run for _, runs in left for run in runs), *middle, *(run for _, runs in right for run in runs))
+
+
+class LinkLine(Panel, can_focus=False):
+    """Of a live market: what vouches for it, how late it comes, and what becomes of it on disk."""
+
+    DEFAULT_CSS = """
+    LinkLine { height: 1; }
+    """
+
+    def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
+        """Draw the line, leaving out the least important where it is too long."""
+        status, link = snapshot.status, snapshot.status.link
+        if link is None:
+            return []
+        left: list[Piece] = [(1, [(" ", "dim"), *_cause(status, link)])]
+        return [_join(left, [*_timing(link), *_saved(status, link)], width)]
+
+
+def _cause(status: StatusPart, link: LinkPart) -> list[Run]:
+    if link.state != "live":
+        return [(text.clean(link.why), "alert-warn")]
+    rule = text.clean(status.verification)
+    if rule == "unverifiable":
+        return [("the venue gives nothing to verify the book by", "alert-warn")]
+    if rule == "checksum" and link.checked + link.failed:
+        words = f"{text.spaced(str(link.checked))} checksums agree"
+        failed: list[Run] = [(f", {link.failed} do not", "alert-warn")] if link.failed else []
+        return [(words, "text"), *failed]
+    names = {"chain": "sequence", "counter": "sequence", "snapshot": "whole snapshots"}
+    return [(f"{text.spaced(str(link.messages))} messages verified by {names.get(rule, rule)}", "text")]
+
+
+def _timing(link: LinkPart) -> list[Piece]:
+    pieces: list[Piece] = []
+    if link.clock_off_ns is not None:
+        pieces.append((2, [(f"  clock off by {text.duration(link.clock_off_ns)}", "alert-warn bold")]))
+    if link.latency_ns is not None:
+        middle, worst = (_signed_duration(ns) for ns in link.latency_ns)
+        pieces.append((5, [("  late ", "dim"), (middle, "text"), (" p99 ", "dim"), (worst, "text")]))
+    if link.lag_ns >= _BEHIND_NS:
+        loud = "alert-warn bold" if link.lag_ns >= _LATE_NS else "text"
+        rows = text.spaced(str(link.waiting))
+        pieces.append((3, [("  lag ", "dim"), (f"{text.duration(link.lag_ns)} {rows} rows", loud)]))
+    else:
+        pieces.append((6, [("  lag ", "dim"), ("0", "text")]))
+    return pieces
+
+
+def _signed_duration(ns: int) -> str:
+    return f"−{text.duration(-ns).strip()}" if ns < 0 else text.duration(ns).strip()
+
+
+def _saved(status: StatusPart, link: LinkPart) -> list[Piece]:
+    saved = link.saved
+    if saved is None:
+        return []
+    if saved.trouble:
+        since = text.clock(saved.since_ns, millis=False, offset_s=status.utc_offset_s)
+        words = f" NOT RECORDING since {since}: {text.clean(saved.trouble)} "
+        return [(0, [("  ", "dim"), (words, "alert-act bold reverse")])]
+    pieces: list[Piece] = [(4, [("  ● REC ", "alert-act bold"), (f"{saved.bytes / 1e6:.1f} MB ", "text")])]
+    if saved.dropped:
+        pieces.append((1, [(f" {saved.dropped} dropped by us ", "alert-act bold")]))
+    return pieces
 
 
 class KeysLine(Panel, can_focus=False):

@@ -15,7 +15,9 @@ from textual.binding import Binding, BindingType
 
 from tapeview import format as text
 from tapeview.format import Scale
+from tapeview.gaplog import Hole
 from tapeview.snapshot import (
+    HOLE_ROW,
     PRINT_BIG,
     PRINT_BUSTED,
     PRINT_HIGH,
@@ -23,9 +25,11 @@ from tapeview.snapshot import (
     PRINT_OFF_GRID,
     AlertsPart,
     Snapshot,
+    StatusPart,
     TapePart,
     Window,
 )
+from tapeview.ui.widgets._link import link_words
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 from tapeview.ui.widgets.alerts import GRADES
@@ -112,13 +116,16 @@ class Tape(Panel):
             return []
         body = self._body(snapshot, part, width)
         body += [()] * (self.print_rows - len(body))
-        out = [self._heading(part, width), *body]
+        out = [self._heading(part, snapshot.status, width), *body]
         if height >= 4:
             out += self._foot(snapshot.scale, part, width)[: 2 if height >= 8 else 1]
         return out
 
     # -- drawing -----------------------------------------------------------------------------------
-    def _heading(self, part: TapePart, width: int) -> Row:
+    def _heading(self, part: TapePart, status: StatusPart, width: int) -> Row:
+        broken = link_words(status, tape=True)
+        if broken:
+            return ((f" {broken}"[:width].ljust(width), "alert-warn bold"),)
         if self.held:
             words = f" HELD · {part.newer:,} newer".replace(",", " ")
             hint = "Home follows "
@@ -153,6 +160,9 @@ class Tape(Panel):
         graded = _grades(snapshot.alerts, columns[0], prints["last_seq"].tolist())
         rows: list[Row] = []
         for print_, depth, grade in zip(zip(*columns, strict=True), part.depth.tolist(), graded, strict=True):
+            if depth == HOLE_ROW:
+                rows.append(hole_row(part.holes[print_[0]], offset_ns, width))
+                continue
             selected = print_[0] == self._selected and self.held and not depth
             key = (print_, depth, selected, print_[0] in self._unfold, grade)
             row = cache.get(key)
@@ -313,6 +323,25 @@ class Tape(Panel):
             if part.prints["count"][row] > 1:
                 self._toggle(int(part.prints["seq"][row]))
         event.stop()
+
+
+def hole_row(hole: Hole, offset_ns: int, width: int) -> Row:
+    """A line across the tape where the stream was broken: how long, and what is missing."""
+    if hole.before is not None and hole.after is not None:
+        missing = f"seq {hole.before}..{hole.after}"
+    else:
+        missing = hole.cause if hole.lost is None else f"{hole.lost} messages lost"
+    length = hole.length_ns
+    if hole.prints_only:
+        words = ["prints may be missing", missing]
+    elif length is None:
+        words = [f"gap since {text.clock(hole.since_ns + offset_ns, millis=False)}", hole.cause]
+    else:
+        words = [f"gap {text.duration(length)}", missing]
+    whole = f" — {', '.join(words)} —"
+    if len(whole) > width:
+        whole = f" — {words[0]} —"
+    return ((whole[:width].ljust(width), "alert-warn"),)
 
 
 def _price(scale: Scale, tick: int, fine: int, marks: int) -> str:

@@ -20,6 +20,7 @@ from textual.binding import Binding, BindingType
 from tapeview import format as text
 from tapeview.format import BRAILLE_BASE
 from tapeview.snapshot import ChartPart, Floats, Ints, Snapshot, StatusPart, Window
+from tapeview.ui.widgets._link import partial_words
 from tapeview.ui.widgets._palette import Row, Run
 from tapeview.ui.widgets._panel import Panel
 
@@ -114,19 +115,19 @@ class Chart(Panel):
     def _headings(self, part: ChartPart, status: StatusPart, width: int) -> list[Row]:
         pieces: list[Row] = [((f" VWAP {text.clean(part.anchor)}", self.heading_style),)]
         if part.vwap_now is not None:
-            ink = "text" if part.valid else "dim"
+            whole = status.partial_since_ns is None
+            ink = "text" if part.valid and whole else "dim"
             z = "–" if part.z is None else text.signed(f"{part.z:.2f}")
             pieces += [
-                ((f" {part.vwap_text}", "vwap bold" if part.valid else "vwap"),),
-                ((f" σ {part.sigma_text}", "text"),),
+                ((f" {part.vwap_text}", ("vwap bold" if part.valid else "vwap") if whole else "dim"),),
+                ((f" σ {part.sigma_text}", "text" if whole else "dim"),),
                 ((f" z {z}" + ("" if part.valid else " young"), ink),),
             ]
         else:
             pieces.append(((" no trades yet", "dim"),))
         pieces.append(((f" {self._span_words(part)}", "dim"),))
-        if status.partial_since_ns is not None:
-            since = text.clock(status.partial_since_ns, millis=False, offset_s=status.utc_offset_s)
-            pieces.append(((f" partial since {since}", "alert-warn"),))
+        if partial := partial_words(status):
+            pieces.append(((f" {partial}", "alert-warn"),))
         rows: list[list[Run]] = [[]]
         for piece in pieces:
             if rows[-1] and sum(len(run[0]) for run in (*rows[-1], *piece)) + 1 > width:

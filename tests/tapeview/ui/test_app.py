@@ -181,7 +181,7 @@ async def test_two_sessions_one_after_the_other_leave_no_thread_behind():
     app = TapeviewApp(StartPlan(settings=Config()))
     async with app.run_test(size=(100, 30)) as pilot:
         for _ in range(2):
-            await pilot.press("end", "up", "down", "enter")
+            await pilot.press("end", "up", "enter")
             await until(lambda: isinstance(app.screen, TradeScreen), pilot)
             await pilot.press("q")
             await until(lambda: isinstance(app.screen, HomeScreen), pilot)

@@ -1,0 +1,250 @@
+"""A venue as a Source: clients on an event loop in a thread of its own, their rows for whoever reads them.
+
+`Wires` is the thread, its loop, and what all clients on it share: the HTTP client and the budgets of hosts. A
+LiveSource is one client there, with the recorder before it where its frames are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import random
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from feeds.errors import BadInput
+from feeds.source import Checks, OpenOptions, Source, SourceInfo
+
+if TYPE_CHECKING:
+    from feeds.backoff import Budget
+    from feeds.events import Events
+    from feeds.instruments import Instrument
+    from feeds.live import Times
+    from feeds.recording.queue import FrameQueue
+    from feeds.rest import Answer, Rest
+    from feeds.venues._access import Access
+
+R = TypeVar("R")
+_ROUND_S: Final = 0.2
+_LIST_S: Final = 30.0
+"""Longest that a venue's list of instruments is waited for."""
+_END_S: Final = 5.0
+"""Longest that a client's end is waited for: its sockets close within one second."""
+
+
+class Wires:
+    """An event loop in a thread of its own; it must be closed."""
+
+    def __init__(self, agent: str = "tapeview") -> None:
+        self._agent = agent
+        self.loop = asyncio.new_event_loop()
+        self.budgets: dict[str, Budget] = {}
+        """What may be asked of each host, shared by all clients."""
+        self._rest: Rest | None = None
+        self._thread = threading.Thread(target=self._run, name="wires", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            # A transport that was closed lets go of its socket in a later turn of the loop.
+            for _ in range(3):
+                self.loop.run_until_complete(asyncio.sleep(0))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+    async def get(self, url: str) -> Answer:
+        """Get a URL; for coroutines on the loop. Raises OSError where nothing came."""
+        from feeds.rest import Rest
+
+        if self._rest is None:
+            self._rest = Rest(self._agent)
+        return await self._rest.get(url)
+
+    def start(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
+        """Run a coroutine on the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def wait(self, work: Coroutine[Any, Any, R], seconds: float) -> R:
+        """Run a coroutine and give what it returns or raises; TimeoutError where that takes longer."""
+        future = self.start(work)
+        try:
+            return future.result(seconds)
+        except (concurrent.futures.TimeoutError, KeyboardInterrupt):
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the loop and everything on it."""
+        if not self._thread.is_alive():
+            return
+        if self._rest is not None:
+            self.wait(self._rest.close(), _END_S)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(_END_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class LiveSource(Source):
+    """Some instruments of one venue, from now on. Its stream is one: `batches` goes on where it is."""
+
+    def __init__(
+        self,
+        venue: type[Access],
+        instruments: Mapping[str, tuple[int, Instrument]],
+        wires: Wires,
+        *,
+        url: str | None = None,
+        rest: str | None = None,
+        record: Path | None = None,
+        seconds: float | None = None,
+        own_wires: bool = False,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`record` is a folder that does not exist or is empty; `seconds` ends the stream after so long.
+
+        `draw` gives the numbers in [0, 1) by which waits between tries are spread.
+        """
+        from feeds.listing import sockets
+        from feeds.live import Client, Times
+
+        self.venue = venue
+        self.symbols = tuple(instruments)
+        self.instruments = tuple(one for _, one in instruments.values())
+        self.info = SourceInfo(
+            address=" ".join(f"live:{venue.name}:{symbol}" for symbol in instruments),
+            format="live", venue=venue.name, tier=venue.tier, verification=venue.verification, bytes=0,
+        )  # fmt: skip
+        self.folder = record
+        self.queue = _recorder(venue, instruments, record) if record is not None else None
+        self.times: Times = Times()
+        self.client = Client(
+            venue, instruments, fetch=wires.get, sockets=sockets(venue, instruments, url), rest=rest,
+            sink=self.queue, times=self.times, budgets=wires.budgets, draw=draw,
+        )  # fmt: skip
+        self.checks: Checks = self.client.checks
+        self._wires, self._own_wires = wires, own_wires
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+        self._over = threading.Event()
+        self._failed: BaseException | None = None
+        self._started = False
+
+    # -- running ---------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Connect; again, nothing."""
+        if not self._started:
+            self._started = True
+            self._wires.start(self._run())
+
+    async def _run(self) -> None:
+        try:
+            self._task = asyncio.get_running_loop().create_task(self.client.run())
+            await asyncio.gather(self._task, return_exceptions=True)
+            if not self._task.cancelled():
+                self._failed = self._task.exception()
+        finally:
+            self.client.inbox.close()
+            self._over.set()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """The fault of the program that ended the client; None while it runs or was ended in order."""
+        return self._failed
+
+    def take(self, timeout_s: float = 0.0) -> Sequence[Events]:
+        """All batches that wait, after waiting for the first up to a time."""
+        return self.client.inbox.take(timeout_s)
+
+    def batches(self) -> Iterator[Events]:
+        """Give what comes, until the time is over or the source is closed."""
+        self.start()
+        end = None if self._seconds is None else time.monotonic() + self._seconds
+        while not self.client.inbox.over:
+            left = _ROUND_S if end is None else min(_ROUND_S, end - time.monotonic())
+            if left <= 0:
+                return
+            yield from self.take(left)
+        if self._failed is not None:
+            raise self._failed
+
+    def stop(self) -> None:
+        """End the client and the recording in order; what came before can still be taken."""
+        if self._started and not self._over.is_set():
+            self._wires.loop.call_soon_threadsafe(self._cancel)
+            self._over.wait(_END_S)
+        queue, self.queue = self.queue, None
+        if queue is not None:
+            queue.close()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._over.set()
+
+    def close(self) -> None:
+        """End the client, the recording, and the loop where it is this source's own."""
+        self.stop()
+        if self._own_wires:
+            self._wires.close()
+
+
+def _recorder(venue: type[Access], instruments: Mapping[str, tuple[int, Instrument]], folder: Path) -> FrameQueue:
+    from feeds.recording.frames import FrameWriter
+    from feeds.recording.manifest import Manifest, program
+    from feeds.recording.queue import FrameQueue
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput("--record", str(folder), "a folder that does not exist yet, or an empty one")
+    about = Manifest(
+        created_by=program(),
+        origin=" ".join(f"{venue.name}:{symbol}" for symbol in instruments),
+        venue=venue.name,
+        source_format="live",
+        tier=venue.tier,
+        verification=venue.verification,
+        instruments=tuple(one for _, one in instruments.values()),
+    )
+    return FrameQueue(FrameWriter(folder, about))
+
+
+def open_live(address: str, options: OpenOptions) -> LiveSource:
+    """Open `live:VENUE:SYMBOL`: ask the venue for its list, and connect when the first rows are asked for.
+
+    Raises BadInput for an address that is none, a symbol the venue does not list, and a venue that does not answer.
+    """
+    from feeds.listing import check_base, listed, parse
+
+    check_base("--url", options.url, ("ws", "wss"))
+    check_base("--rest", options.rest, ("http", "https"))
+    market = parse(address)
+    wires = Wires()
+    try:
+        try:
+            found = wires.wait(listed(market.venue, [market.symbol], wires.get, options.rest), _LIST_S)
+        except (OSError, TimeoutError) as error:
+            raise BadInput(address, str(error) or type(error).__name__, "a venue that can be reached") from None
+        return LiveSource(
+            market.venue, found, wires, url=options.url, rest=options.rest, seconds=options.seconds, own_wires=True
+        )
+    except BaseException:
+        wires.close()
+        raise
