@@ -20,7 +20,8 @@ from tapeview import format as fmt
 from tapeview.alert import CLEARED, CONFIRMED, PHASES, TIERS, UNKNOWN, Alert
 from tapeview.detectors import load
 from tapeview.detectors._calibration import confidence
-from tapeview.detectors._declare import ALERT, BOARD, CONTEXT, Detector, Found, Thresholds, asset_of, record
+from tapeview.detectors._declare import ALERT, BOARD, CONTEXT, VALUES, Detector, Found, Thresholds, asset_of, record
+from tapeview.detectors._flow import COLLECTED, FLOW, MOMENT, collect
 from tapeview.detectors._rows import pick
 from tapeview.engine import _jit
 from tapeview.engine.engine import Engine
@@ -34,9 +35,13 @@ One of them is kept free for each detector that has told nothing for an hour, so
 and not a rarer one.
 """
 _HOUR_NS: Final = 3_600_000_000_000
+_FIELDS: Final = ALERT.names or ()
+_ROW: Final = _FIELDS.index("row")
+_NO_ROWS: Final = np.zeros(0, np.uint32)
+_VALUES: Final = tuple(f"v{n}" for n in range(VALUES))
 _BOOK_ROWS: Final = 10
 _PRINTS: Final = 20
-_MAGIC: Final = b"TVWATCH2"
+_MAGIC: Final = b"TVWATCH3"
 _KNOWN: Final = load()
 """Loaded with this module, so that their kernels are compiled with the rest."""
 
@@ -88,6 +93,7 @@ class _Post:
         self.memory = np.zeros(1, detector.memory)
         if detector.prepare is not None:
             detector.prepare(self.limits, self.memory)
+        self.entry: Callable[..., int] | None = None
 
 
 class Watch:
@@ -115,8 +121,13 @@ class Watch:
         ]
         self._recent: deque[tuple[int, str]] = deque()
         """(recv_ns, detector) of the alerts of the last hour that were not held back."""
-        self._rows: dict[int, NDArray[np.int32]] = {}
+        self._rows: dict[int, NDArray[np.uint32]] = {}
+        self._pick: Callable[..., int] | None = None
         self._out = np.zeros(0, ALERT)
+        self._flow = np.zeros(1, FLOW)
+        self._moments = np.zeros(0, MOMENT)
+        self._moments_wanted = any(post.detector.moments for post in self._posts)
+        self._collect: Callable[..., None] | None = None
 
     @property
     def detectors(self) -> tuple[str, ...]:
@@ -136,58 +147,91 @@ class Watch:
         if len(self._out) < 2 * n + 8:
             self._out = np.zeros(1 << (2 * n + 8).bit_length(), ALERT)
             self._rows = {}
-        events = outcome.events.view() if outcome.events.flags.c_contiguous else np.ascontiguousarray(outcome.events)
+            self._moments = np.zeros(len(self._out), MOMENT)
+            self._board["moment_at"], self._board["moment_slots"] = self._moments.ctypes.data, len(self._moments)
+        events, frame = outcome.events, outcome.frame
+        if events.dtype != EVENT or frame.dtype != FRAME or not frame.flags.c_contiguous or not frame.flags.writeable:
+            raise TypeError(f"a batch is EVENT and FRAME rows, not {events.dtype} and {frame.dtype}")
+        events = events.view() if events.flags.c_contiguous else np.ascontiguousarray(events)
         events.flags.writeable = False
-        picked: dict[int, NDArray[np.int32]] = {}
-        written: list[tuple[int, int, int, Any]] = []
+        picked = {0: _NO_ROWS}
+        seen = int(np.bitwise_or.reduce(outcome.news))
+        if self._moments_wanted:
+            flow = frame, outcome.news, self._picked(outcome.news, COLLECTED & seen, picked), self._board, self._flow
+            if self._collect is not None:
+                self._collect(*flow)
+            else:
+                _jit.call(collect, *flow)
+                self._collect = _jit.entry(collect, *flow)
+        written: list[tuple[int, int, int, tuple[Any, ...], Any]] = []
         for number, post in enumerate(self._posts):
-            mask = post.detector.reads
-            rows = picked.get(mask)
-            if rows is None:
-                room = self._rows.get(mask)
-                if room is None:
-                    room = self._rows[mask] = np.zeros(len(self._out), np.int32)
-                rows = picked[mask] = room[: _jit.call(pick, outcome.news, mask, room)]
-            count = _jit.call(
-                post.detector.kernel, events, outcome.frame, rows, self._context, self._board, post.limits, post.memory,
-                self._out,
-            )  # fmt: skip
+            rows = self._picked(outcome.news, post.detector.reads & seen, picked)
+            if not len(rows):
+                continue
+            args = events, frame, rows, self._context, self._board, post.limits, post.memory, self._out
+            if post.entry is not None:
+                count = post.entry(*args)
+            else:
+                count = _jit.call(post.detector.kernel, *args)
+                post.entry = _jit.entry(post.detector.kernel, *args)
             for at in range(count):
+                self._out["detector"][at] = number
                 one = self._out[at : at + 1].copy()
-                one["detector"] = number
-                written.append((int(one["row"][0]), number, at, one))
+                values = one[0].item()
+                written.append((values[_ROW], number, at, values, one))
         written.sort(key=lambda w: w[:3])
-        return [self._finding(post, one, outcome, engine) for _, post, _, one in written]
+        return [self._finding(post, values, one, outcome, engine) for _, post, _, values, one in written]
 
-    def _finding(self, number: int, one: Any, outcome: Batch, engine: Engine | None) -> Finding:
+    def _picked(self, news: NDArray[np.uint8], mask: int, picked: dict[int, NDArray[np.uint32]]) -> NDArray[np.uint32]:
+        """The rows that are news of a mask; `picked` holds those of the same batch that were asked for before."""
+        rows = picked.get(mask)
+        if rows is not None:
+            return rows
+        for other, those in picked.items():
+            # All rows are news of a part of the mask, as they mostly are of changes and trades.
+            if other & ~mask == 0 and len(those) == len(news):
+                return those
+        room = self._rows.get(mask)
+        if room is None:
+            room = self._rows[mask] = np.zeros(len(self._out), np.uint32)
+        if self._pick is not None:
+            count = self._pick(news, mask, room)
+        else:
+            count = _jit.call(pick, news, mask, room)
+            self._pick = _jit.entry(pick, news, mask, room)
+        rows = picked[mask] = room[:count]
+        return rows
+
+    def _finding(
+        self, number: int, values: tuple[Any, ...], one: NDArray[Any], outcome: Batch, engine: Engine | None
+    ) -> Finding:
         post = self._posts[number]
-        alert = self._alert(post, one[0])
-        if engine is None or one["phase"][0] != CONFIRMED:
+        told = dict(zip(_FIELDS, values, strict=True))
+        alert = self._alert(post, told)
+        if engine is None or told["phase"] != CONFIRMED:
             return Finding(alert, None, one)
-        return Finding(alert, market_at(engine, outcome, int(one["row"][0])), one)
+        return Finding(alert, market_at(engine, outcome, told["row"]), one)
 
-    def _alert(self, post: _Post, one: Any) -> Alert:
+    def _alert(self, post: _Post, told: dict[str, Any]) -> Alert:
         detector = post.detector
-        method = detector.methods[int(one["method"])]
-        score = float(one["score"])
-        phase = int(one["phase"])
-        reason = detector.reasons[int(one["reason"])] if phase == CLEARED else ""
-        evidence = {name: _known(float(one[f"v{n}"])) for n, name in enumerate(detector.evidence)}
+        method = detector.methods[told["method"]]
+        score, phase = told["score"], told["phase"]
+        reason = detector.reasons[told["reason"]] if phase == CLEARED else ""
+        evidence = {name: _known(told[value]) for name, value in zip(detector.evidence, _VALUES, strict=False)}
         sure = confidence(post.name, method, self.tier, score) if phase != CLEARED else None
-        tick, tick_to = int(one["tick"]), int(one["tick_to"])
+        tick, tick_to = told["tick"], told["tick_to"]
         found = Found(
-            method, PHASES[phase], reason, int(one["side"]), tick, tick_to, int(one["lots"]), int(one["grade"]), score,
-            self.tier, evidence, self._price, self._size, self.instrument.symbol,
+            method, PHASES[phase], reason, told["side"], tick, tick_to, told["lots"], told["grade"], score, self.tier,
+            evidence, self._price, self._size, self.instrument.symbol,
         )  # fmt: skip
         how_sure = f"score {_number(score)}" if sure is None else f"conf {_share(sure)}"
         text = f"{detector.words(found)} · {how_sure} · tier {self.tier}"
-        held = phase == CONFIRMED and self._over_budget(int(one["recv_ns"]), post.name)
+        held = phase == CONFIRMED and self._over_budget(told["recv_ns"], post.name)
         return Alert(
-            detector=post.name, method=method, key=int(one["key"]), phase=PHASES[phase], reason=reason, inst=self.inst,
-            seq=int(one["seq"]), recv_ns=int(one["recv_ns"]),
-            exch_ns=None if one["exch_ns"] == NONE else int(one["exch_ns"]), side=int(one["side"]),
-            tick=None if tick == NONE else tick, tick_to=None if tick_to == NONE else tick_to, lots=int(one["lots"]),
-            grade=int(one["grade"]), score=score, confidence=sure, tier=self.tier, held=held,
+            detector=post.name, method=method, key=told["key"], phase=PHASES[phase], reason=reason, inst=self.inst,
+            seq=told["seq"], recv_ns=told["recv_ns"], exch_ns=None if told["exch_ns"] == NONE else told["exch_ns"],
+            side=told["side"], tick=None if tick == NONE else tick, tick_to=None if tick_to == NONE else tick_to,
+            lots=told["lots"], grade=told["grade"], score=score, confidence=sure, tier=self.tier, held=held,
             lasts=any(detector.reasons), text=text, evidence=evidence,
         )  # fmt: skip
 
@@ -212,7 +256,10 @@ class Watch:
     # -- whole ----------------------------------------------------------------------------------
 
     def _arrays(self) -> Iterator[NDArray[Any]]:
-        yield self._board
+        stories = self._board.copy()
+        stories["moment_at"], stories["moment_slots"] = 0, 0
+        yield stories
+        yield self._flow
         for post in self._posts:
             yield post.memory
 
@@ -243,9 +290,11 @@ class Watch:
         layout, held, recent = msgspec.json.decode(blob[start:end], type=tuple[str, int, list[tuple[int, str]]])
         if layout != self._layout() or len(blob) - end != sum(a.nbytes for a in self._arrays()):
             raise BadInput("detectors' state", layout, "one saved under the same detectors and thresholds")
-        for array in self._arrays():
+        moments = self._board["moment_at"].copy(), self._board["moment_slots"].copy()
+        for array in (self._board, self._flow, *(post.memory for post in self._posts)):
             array[:] = np.frombuffer(blob, array.dtype, 1, end)
             end += array.nbytes
+        self._board["moment_at"], self._board["moment_slots"] = moments
         self.held = held
         self._recent = deque(recent)
 
@@ -336,11 +385,12 @@ def _number(value: float) -> str:
 
 @_jit.warmer
 def _warm(run: Callable[..., Any]) -> None:
-    rows = np.zeros(0, np.int32)
+    rows = np.zeros(0, np.uint32)
     events: Events = np.zeros(0, EVENT)
     events.flags.writeable = False
-    run(pick, np.zeros(0, np.uint8), 1, np.zeros(8, np.int32))
+    run(pick, np.zeros(0, np.uint8), 1, np.zeros(8, np.uint32))
     context, board, out = np.zeros(1, CONTEXT), np.zeros(1, BOARD), np.zeros(8, ALERT)
+    run(collect, np.zeros(8, FRAME), np.zeros(0, np.uint8), rows, board, np.zeros(1, FLOW))
     for detector in _KNOWN.values():
         limits, memory = record(detector.thresholds()), np.zeros(1, detector.memory)
         run(detector.kernel, events, np.zeros(8, FRAME), rows, context, board, limits, memory, out)

@@ -54,7 +54,7 @@ def noted(events: Events, instrument: Any, tier: str) -> Iterator[tuple[int, int
     context = context_of(instrument, tier, EngineSettings())
     limits = record(detector.thresholds(on=0.999))
     memory, board, out = np.zeros(1, detector.memory), np.zeros(1, BOARD), np.zeros(20_000, ALERT)
-    rows = np.zeros(20_000, np.int32)
+    rows = np.zeros(20_000, np.uint32)
     m = memory[0]
     step = 0
     for piece in pieces(events):

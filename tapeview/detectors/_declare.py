@@ -46,6 +46,7 @@ BOARD: Final = np.dtype(
         ("tick", "i8", (STORIES,)), ("from_seq", "i8", (STORIES,)), ("to_seq", "i8", (STORIES,)),
         ("a_stories", "i8"), ("a_side", "i8", (ABSORBED,)), ("a_tick", "i8", (ABSORBED,)),
         ("a_from_seq", "i8", (ABSORBED,)), ("a_to_seq", "i8", (ABSORBED,)),
+        ("moment_at", "i8"), ("moment_slots", "i8"),
     ]
 )  # fmt: skip
 """Stories that one detector tells and others may build on: a ring, the newest at (stories - 1) % STORIES. One is true
@@ -53,7 +54,9 @@ from `from_seq` up to, not including, `to_seq`; a reader asks for the seq of its
 already been through the whole batch.
 
 A ring has one writer, since two would take turns by the batch, and where a story lies would depend on how the rows
-were cut: icebergs are in the first ring (`what` = B_ICEBERG), absorption in the second, `a_stories` and so on."""
+were cut: icebergs are in the first ring (`what` = B_ICEBERG), absorption in the second, `a_stories` and so on.
+
+Not a story, and no part of what is saved: the table of the batch's moments, for `moment` of `_flow`."""
 B_ICEBERG, B_ABSORPTION = 1, 2
 
 
@@ -112,6 +115,8 @@ class Detector(NamedTuple):
     """The threshold that says how easily it fires, the higher the rarer."""
     after: tuple[str, ...] = ()
     """Detectors whose stories on the board it reads."""
+    moments: bool = False
+    """Whether it takes up moments of the flow (`_flow`); `reads` is MOMENTS then."""
     prepare: Callable[[NDArray[Any], NDArray[Any]], None] | None = None
     """Fill a fresh memory: given limits and memory."""
     baselines: Mapping[str, Mapping[str, float]] = {}

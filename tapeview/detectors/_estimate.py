@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from tapeview.engine._jit import high_bit, part
+from tapeview.engine._jit import high_bit, inlined, part
 
 STEP_NS: Final = 100_000_000
 """Length of a window's step."""
@@ -19,6 +19,8 @@ CELLS: Final = 600
 """Steps a window holds at most: 60 s."""
 SIZES: Final = 960
 """Buckets of a table of sizes: exact below 16, then 16 to an octave."""
+OCTAVES: Final = SIZES // 16
+"""Sums of 16 buckets, over which a walk of a table goes."""
 _HALVE_AT: Final = 1 << 14
 
 
@@ -27,12 +29,13 @@ def fields(*, windows: int = 0, means: int = 0, sizes: int = 0) -> tuple[tuple[A
     out: list[tuple[Any, ...]] = []
     if windows:
         out += [
-            ("w_step", "i8", (windows,)), ("w_sum", "i8", (windows,)), ("w_lots", "i8", (windows, CELLS)),
+            ("w_step", "i8", (windows,)), ("w_cell", "i8", (windows,)), ("w_sum", "i8", (windows,)),
+            ("w_lots", "i8", (windows, CELLS)),
         ]  # fmt: skip
     if means:
         out += [("e_mean", "f8", (means,)), ("e_var", "f8", (means,)), ("e_n", "i8", (means,))]
     if sizes:
-        out += [("h_count", "i8", (sizes, SIZES)), ("h_n", "i8", (sizes,))]
+        out += [("h_count", "i8", (sizes, SIZES)), ("h_octave", "i8", (sizes, OCTAVES)), ("h_n", "i8", (sizes,))]
     return tuple(out)
 
 
@@ -56,13 +59,14 @@ def slide_to(m: Any, k: int, now_ns: int, cells: int) -> None:
             m.w_sum[k] -= m.w_lots[k, last % cells]
             m.w_lots[k, last % cells] = 0
     m.w_step[k] = step
+    m.w_cell[k] = step % cells
 
 
 @part
 def slide_add(m: Any, k: int, now_ns: int, cells: int, lots: int) -> None:
     """Add lots to window k at a time."""
     slide_to(m, k, now_ns, cells)
-    m.w_lots[k, m.w_step[k] % cells] += lots
+    m.w_lots[k, m.w_cell[k]] += lots
     m.w_sum[k] += lots
 
 
@@ -105,34 +109,63 @@ def root_mean(m: Any, k: int, value: float) -> float:
 # -- sizes ----------------------------------------------------------------------------------------
 
 
-@part
+@inlined
 def size_bucket(lots: int) -> int:
     """The bucket of a size above 0."""
-    if lots < 16:
-        return lots
-    octave = high_bit(lots)
-    bucket = (octave - 3) * 16 + ((lots >> (octave - 4)) & 15)
+    # Without a branch, which could not be foretold: below 16 the octave is 3 and nothing is shifted out.
+    octave = high_bit(lots | 8)
+    bucket = (octave - 3) * 16 + ((lots >> max(octave - 4, 0)) & 15)
     return min(bucket, SIZES - 1)
 
 
 @part
+def halve_sizes(m: Any, k: int) -> None:
+    """Halve all counts of table k."""
+    m.h_n[k] = 0
+    for octave in range(OCTAVES):
+        total = 0
+        for n in range(16 * octave, 16 * octave + 16):
+            m.h_count[k, n] >>= 1
+            total += m.h_count[k, n]
+        m.h_octave[k, octave] = total
+        m.h_n[k] += total
+
+
+@inlined
+def size_count(m: Any, k: int, lots: int, times: int) -> None:
+    """Count a size in table k once or, without a branch, not at all."""
+    bucket = size_bucket(lots)
+    m.h_count[k, bucket] += times
+    m.h_octave[k, bucket >> 4] += times
+    m.h_n[k] += times
+    if m.h_n[k] >= _HALVE_AT:
+        halve_sizes(m, k)
+
+
+@inlined
 def size_add(m: Any, k: int, lots: int) -> None:
     """Count a size in table k; after some 16,000 all counts are halved, so that the newest weigh most."""
-    m.h_count[k, size_bucket(lots)] += 1
-    m.h_n[k] += 1
-    if m.h_n[k] >= _HALVE_AT:
-        m.h_n[k] = 0
-        for n in range(SIZES):
-            m.h_count[k, n] >>= 1
-            m.h_n[k] += m.h_count[k, n]
+    size_count(m, k, lots, 1)
+
+
+@part
+def size_take(m: Any, k: int, bucket: int) -> None:
+    """Take a size counted earlier out of table k; to be called only where nothing was halved since."""
+    m.h_count[k, bucket] -= 1
+    m.h_octave[k, bucket >> 4] -= 1
+    m.h_n[k] -= 1
 
 
 @part
 def size_quantile(m: Any, k: int, share: float) -> int:
-    """The least size that no more than 1 - `share` of table k reach or pass; 0 while it is empty. Walks the table."""
+    """The least size that no more than 1 - `share` of table k reach or pass; 0 while it is empty."""
     allowed = math.floor((1.0 - share) * m.h_n[k])
     above = 0
-    n = SIZES
+    octave = OCTAVES
+    while octave > 0 and above + m.h_octave[k, octave - 1] <= allowed:
+        octave -= 1
+        above += m.h_octave[k, octave]
+    n = 16 * octave
     while n > 0 and above + m.h_count[k, n - 1] <= allowed:
         n -= 1
         above += m.h_count[k, n]
@@ -145,11 +178,14 @@ def size_quantile(m: Any, k: int, share: float) -> int:
 
 @part
 def size_share(m: Any, k: int, lots: int) -> float:
-    """The share of table k that is smaller than a size; 0 while it is empty. Walks the table."""
+    """The share of table k that is smaller than a size; 0 while it is empty."""
     if m.h_n[k] == 0:
         return 0.0
+    bucket = size_bucket(lots)
     below = 0
-    for n in range(size_bucket(lots)):
+    for octave in range(bucket >> 4):
+        below += m.h_octave[k, octave]
+    for n in range(bucket >> 4 << 4, bucket):
         below += m.h_count[k, n]
     return below / m.h_n[k]
 

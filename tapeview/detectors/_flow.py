@@ -3,14 +3,20 @@
 `fields()` gives a memory what `hear` and `flush` need. Rows of one receive time are one change of the touch, so that
 what happens inside a venue message is not counted. Flow goes into plain sums until a CLOCK row, where the detector
 moves them into its windows; per event nothing is divided and nothing is searched.
+
+Detectors that look at the flow on CLOCK rows only share one pass: `collect` walks the rows and writes a MOMENT for each
+that is news of time, validity or facts, and they take up those with `take_moment`.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from feeds.events import FLOW_PRINTS, NONE, S_LIVE, TRADE
-from tapeview.engine._jit import inlined, part
+import numpy as np
+
+from feeds.events import CLOCK, FACT, FLOW_PRINTS, NONE, S_LIVE, TRADE
+from tapeview.engine._jit import inlined, kernel, part, table
+from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TOUCH, IS_TRADE
 
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
@@ -18,6 +24,23 @@ DAY_MINUTES: Final = 1440
 SESSIONS: Final = 5
 """Days that the curve of a minute must know before it is used."""
 MOST_SESSIONS: Final = 14
+
+
+COLLECTED: Final = IS_TOUCH | IS_TRADE | IS_EVENT | IS_FACT
+"""News of the rows that `collect` walks."""
+MOMENTS: Final = IS_EVENT | IS_FACT
+"""News of the rows that have a MOMENT; a detector that takes them up reads just these."""
+MOMENT: Final = np.dtype(
+    [
+        (name, "i8")
+        for name in (
+            "bid", "bid_lots", "ask", "ask_lots", "known", "epoch", "since_ns", "lost", "ofi", "buy", "sell", "none",
+            "most",
+        )
+    ]
+)  # fmt: skip
+"""The flow as it stands at a row: the touch whose changes are counted, and sums since the last CLOCK row before it."""
+moment = table("moment", MOMENT)
 
 
 def fields() -> tuple[tuple[Any, ...], ...]:
@@ -113,6 +136,47 @@ def hear(m: Any, row: Any) -> None:
     else:
         m.q_known = 0
         m.n_open = 0
+
+
+# -- one pass for several -------------------------------------------------------------------------
+
+FLOW: Final = np.dtype([("walked", "i8"), *fields()])
+"""The memory of `collect`; no beginning of any detector's, which the compiler would take for the same."""
+
+
+@kernel
+def collect(frame: Any, news: Any, rows: Any, board: Any, memory: Any) -> None:
+    """Count the flow of a batch, and write the moments of the rows that have one, in order."""
+    m, b = memory[0], board[0]
+    m.walked += len(rows)
+    n = 0
+    for at in range(len(rows)):
+        i = rows[at]
+        row = frame[i]
+        kind = row.kind
+        if m.n_open != 0 and row.recv_ns != m.n_ns:
+            settle(m)
+        if kind != FACT and (kind != CLOCK or row.epoch != m.q_epoch or row.state != S_LIVE):
+            hear(m, row)
+        if news[i] & MOMENTS == 0:
+            continue
+        now = moment(b, n)
+        n += 1
+        now.bid, now.bid_lots, now.ask, now.ask_lots = m.q_bid, m.q_bid_lots, m.q_ask, m.q_ask_lots
+        now.known, now.epoch, now.since_ns, now.lost = m.q_known, m.q_epoch, m.q_since_ns, m.q_lost
+        now.ofi, now.buy, now.sell, now.none, now.most = m.a_ofi, m.a_buy, m.a_sell, m.a_none, m.a_most
+        m.q_lost = 0
+        if kind == CLOCK:
+            m.a_ofi = m.a_buy = m.a_sell = m.a_none = m.a_most = 0
+
+
+@part
+def take_moment(m: Any, b: Any, at: int) -> None:
+    """Take up the moment of the row that is the `at`th a detector of MOMENTS reads."""
+    now = moment(b, at)
+    m.q_bid, m.q_bid_lots, m.q_ask, m.q_ask_lots = now.bid, now.bid_lots, now.ask, now.ask_lots
+    m.q_known, m.q_epoch, m.q_since_ns, m.q_lost = now.known, now.epoch, now.since_ns, now.lost
+    m.a_ofi, m.a_buy, m.a_sell, m.a_none, m.a_most = now.ofi, now.buy, now.sell, now.none, now.most
 
 
 @part

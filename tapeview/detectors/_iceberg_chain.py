@@ -20,18 +20,21 @@ from tapeview.detectors._iceberg_chance import (
     count_after,
     count_end,
     count_like,
-    gain,
+    may_pass,
+    odds,
     own_place,
     permuted,
     rate_after,
     rate_like,
     rate_of,
     row_of,
+    share_of,
     uncount,
 )
 from tapeview.detectors._iceberg_memory import (
     CHAIN_SETS,
     ENDS,
+    FOREVER,
     LINKS,
     SYNTHETIC,
     WAYS,
@@ -146,6 +149,11 @@ def order_came(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int,
             count_add(m, slot, lots, -1)
         return
     here, own = row_of(lots), own_place(m, slot, lots)
+    share = -1.0
+    # Sizes that cannot be similar, by a lot more than rounding: most are, and these two bounds say so soonest.
+    reach = 1.5 * limit.similar
+    small = max(math.floor(lots / (1.0 + reach)) - 1, 1)
+    large = math.ceil(lots / (1.0 - reach)) + 1 if reach < 0.99 else FOREVER
     lost = math.log(1.0 - limit.p1)
     best, best_at, best_links, newest = 0.0, -1, 1, WINDOW_NS + 1
     like, like_at, like_links, like_sum, nearest, nearest_lots = 0.0, -1, 1, 0, WINDOW_NS + 1, 0
@@ -155,9 +163,10 @@ def order_came(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int,
         # Of those without a chain only the newest of the size, and of similar ones, can be the best.
         n = first + k if k < ENDS else (fresh if k == ENDS else alone)
         other = m.en_lots[n] if n >= 0 else 0
-        if other == 0:
+        alone_there = n >= 0 and m.en_links[n] == 1 and m.en_alike[n] == 1
+        if other == 0 or (alone_there and (other < small or other > large)):
             continue
-        if k < ENDS and m.en_links[n] == 1 and m.en_alike[n] == 1:
+        if k < ENDS and alone_there:
             if other == lots:
                 if m.en_ns[n] >= fresh_ns:
                     fresh, fresh_ns = n, m.en_ns[n]
@@ -181,15 +190,19 @@ def order_came(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int,
                 like, like_at, like_links, like_sum = m.en_like[n] + lost, n, m.en_alike[n], m.en_sum[n]
             continue
         b = bin_of(d)
-        usual = rate_of(m, here, b, own)
+        if share < 0.0:
+            share = share_of(m, here, own)
+        usual = rate_of(m, b, share)
         sizes = 2.0 * math.floor(wide * mean) + 1.0
         rate = usual
         if other == lots:
             newest = min(newest, d)
             rate = rate_after(m, here, b, own, usual) * m.nu_makers[here]
-            value = m.en_score[n] + gain(m, d, rate)
-            if value > best:
-                best, best_at, best_links = value, n, m.en_links[n] + 1
+            ratio = odds(m, d, rate)
+            if may_pass(m.en_score[n], ratio, best):
+                value = m.en_score[n] + math.log(ratio)
+                if value > best:
+                    best, best_at, best_links = value, n, m.en_links[n] + 1
         else:
             if d < nearest:
                 nearest, nearest_lots = d, other
@@ -197,9 +210,11 @@ def order_came(m: Any, board: Any, limit: Any, row: Any, slot: int, number: int,
                 theirs = row_of(other)
                 rate = rate_like(m, theirs, b, own_place(m, slot, other), sizes, usual) * m.nu_makers[theirs]
         if close:
-            value = m.en_like[n] + gain(m, d, rate * sizes)
-            if value > like:
-                like, like_at, like_links, like_sum = value, n, m.en_alike[n] + 1, m.en_sum[n] + lots
+            ratio = odds(m, d, rate * sizes)
+            if may_pass(m.en_like[n], ratio, like):
+                value = m.en_like[n] + math.log(ratio)
+                if value > like:
+                    like, like_at, like_links, like_sum = value, n, m.en_alike[n] + 1, m.en_sum[n] + lots
     if not told:
         if newest <= WINDOW_NS:
             count_after(m, slot, lots, newest)

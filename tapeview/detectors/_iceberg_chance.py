@@ -21,7 +21,7 @@ from tapeview.detectors._iceberg_memory import (
     STEPS,
     next_random,
 )
-from tapeview.engine._jit import part
+from tapeview.engine._jit import inlined, part
 
 WINDOW_NS: Final = 2_500_000_000
 """Five times the longest delay: what comes later is no successor."""
@@ -59,7 +59,7 @@ def step_of(d: int) -> int:
 
 
 def fill_likelihoods(p1: float, density: Any, missing: Any) -> None:
-    """Fill the tables `gain` reads: how dense successors are after each delay, and the chance that none came by then.
+    """Fill the tables `odds` reads: how dense successors are after each delay, and the chance that none came by then.
 
     One row for each step of the delay, the mean of exponential delays of DELAYS; `p1` is the share of tranches that
     are followed by another. Steps are at most 6 % wide and stand for their middle.
@@ -82,15 +82,24 @@ def fill_prior(prior: Any) -> None:
         prior[row] = max(0.38 * _PRIOR / max(lots, 1) ** 1.5, 0.5)
 
 
-@part
-def gain(m: Any, d: int, rate: float) -> float:
-    """What the first order of a size that comes so long after another was executed adds to the score of a chain.
+@inlined
+def odds(m: Any, d: int, rate: float) -> float:
+    """How much likelier the first order of a size that comes so long after another was executed is as the successor.
 
-    The log of how much likelier it is as the successor, or as a stranger where the successor did not come, than as
-    a stranger of whom so many come a second.
+    Or as a stranger where the successor did not come, than as a stranger of whom so many come a second. Its log is
+    what the order adds to the score of a chain.
     """
     step = step_of(d)
-    return math.log(m.nu_density[step] / rate + m.nu_missing[step])
+    return m.nu_density[step] / rate + m.nu_missing[step]
+
+
+@inlined
+def may_pass(score: float, ratio: float, best: float) -> bool:
+    """Say whether a score and the log of a ratio may come to more than the best: that log is at most the ratio less 1.
+
+    Most orders are strangers, and a log costs more than all else that is done about one.
+    """
+    return score + (ratio - 1.0) > best - 1e-6
 
 
 @part
@@ -119,8 +128,8 @@ def take_own(m: Any, slot: int, lots: int, now_ns: int) -> int:
 
 
 @part
-def rate_of(m: Any, row: int, b: int, own: int) -> float:
-    """Orders of a size that come a second in a bin of delay after any order there was executed.
+def share_of(m: Any, row: int, own: int) -> float:
+    """What part of the orders that come after any order there was executed has a size.
 
     Those of the price itself count as far as they are many more than were executed: tranches never are, crowds are.
     """
@@ -128,12 +137,17 @@ def rate_of(m: Any, row: int, b: int, own: int) -> float:
     if own >= 0:
         adds -= m.ow_adds[own]
         more = max(m.ow_adds[own] - 3 * m.ow_ends[own] - 3, 0) / (m.ow_ends[own] + 1.0)
-    came = (m.nu_bins[b] + 0.5) / _WIDTHS[b]
     usual = (max(adds, 0.0) + m.nu_prior[row]) / (m.nu_all + _PRIOR) / (m.nu_ends_all + 5.0)
     total = 3.0
     for n in range(BINS):
         total += m.nu_bins[n]
-    return came * max(usual, more / total)
+    return max(usual, more / total)
+
+
+@inlined
+def rate_of(m: Any, b: int, share: float) -> float:
+    """Orders of a size with such a share that come a second in a bin of delay after any order there was executed."""
+    return (m.nu_bins[b] + 0.5) / _WIDTHS[b] * share
 
 
 @part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tapeview.detectors._estimate import size_add, size_bucket, size_quantile
+from tapeview.detectors._estimate import size_add, size_bucket, size_quantile, size_take
 from tapeview.engine._jit import part
 
 ORDERS: Final = 2000
@@ -39,8 +39,7 @@ def count_order(m: Any, limit: Any, lots: int) -> None:
     """Count an aggressor order among the last ORDERS, and now and then learn anew what is large."""
     at = m.q_n % ORDERS
     if m.q_n >= ORDERS:
-        m.h_count[SIZES, m.q_bucket[at]] -= 1
-        m.h_n[SIZES] -= 1
+        size_take(m, SIZES, m.q_bucket[at])
     m.q_bucket[at] = size_bucket(lots)
     m.q_n += 1
     size_add(m, SIZES, lots)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from feeds.events import NONE
 from tapeview.detectors._estimate import size_add, size_bucket, size_quantile
-from tapeview.engine._jit import inlined, part
+from tapeview.engine._jit import high_bit, inlined, part
 
 WAYS: Final = 4
 SETS: Final = 256
@@ -24,7 +24,7 @@ def fields() -> tuple[tuple[Any, ...], ...]:
     """The memory fields that the parts of this module use."""
     return (
         *((name, "i8") for name in (
-            "adds", "since_ns", "looked", "median", "watch", "least_drop", "large", "half_large", "pending",
+            "adds", "since_ns", "looked", "median", "watch", "least_drop", "large", "half_large", "pending", "learn_at",
         )),
         *((name, "i8", (SETS * WAYS,)) for name in (
             "w_id", "w_side", "w_tick", "w_lots", "w_born_ns", "w_away", "w_base", "w_traded", "w_across",
@@ -47,11 +47,12 @@ def place_of(key: int) -> int:
 @inlined
 def find(m: Any, key: int) -> int:
     """Where an order or level is watched, -1 where it is not."""
-    first = place_of(key)
-    for at in range(first, first + WAYS):
-        if m.w_born_ns[at] != 0 and m.w_id[at] == key:
-            return at
-    return -1
+    at = place_of(key)
+    # All four are compared: a branch out of a loop could not be foretold.
+    found = at if (m.w_born_ns[at] != 0) & (m.w_id[at] == key) else -1
+    found = at + 1 if (m.w_born_ns[at + 1] != 0) & (m.w_id[at + 1] == key) else found
+    found = at + 2 if (m.w_born_ns[at + 2] != 0) & (m.w_id[at + 2] == key) else found
+    return at + 3 if (m.w_born_ns[at + 3] != 0) & (m.w_id[at + 3] == key) else found
 
 
 @part
@@ -75,7 +76,11 @@ def across(row: Any, side: int) -> int:
 
 @part
 def learn(m: Any, limit: Any) -> None:
-    """Now and then: what is large among adds and levels."""
+    """Now and then: what is large among adds and levels; after 1, 2, 4 and so on adds, then after every _RELEARN."""
+    n = m.adds
+    m.learn_at = 2 << high_bit(n) if n < _RELEARN // 2 else (n // _RELEARN + 1) * _RELEARN
+    if n < limit.min_adds < m.learn_at:
+        m.learn_at = limit.min_adds
     m.median = size_quantile(m, LEVELS, 0.5)
     if limit.naive != 0:
         m.large = m.watch = max(10 * size_quantile(m, ADDS, 0.5), 1)
@@ -106,9 +111,10 @@ def tilts(limit: Any, row: Any, lots: int, away: int) -> bool:
 
 
 @part
-def take_up(m: Any, limit: Any, row: Any, key: int, lots: int, base: int, away: int) -> None:
+def take_up(m: Any, limit: Any, row: Any, key: int, lots: int, base: int) -> None:
     """Put lots on watch, unless larger ones of their level are; lots that went a moment ago were amended."""
     side = row.side
+    away = ((row.bid if side > 0 else row.ask) - row.tick) * side
     for at in range(m.pending):
         if m.p_side[at] == side and m.p_lots[at] == lots and row.recv_ns - m.p_ns[at] <= limit.quote_ms * _MS:
             m.p_class[at] = -1
@@ -124,21 +130,18 @@ def take_up(m: Any, limit: Any, row: Any, key: int, lots: int, base: int, away: 
     m.w_large[at] = large
 
 
-@part
-def added(m: Any, limit: Any, row: Any, key: int, lots: int, base: int) -> None:
-    """Lots were added behind so many of their level: learn their size, and watch them where they are many."""
+@inlined
+def added(m: Any, limit: Any, row: Any, lots: int) -> bool:
+    """Learn the size of lots that a row added near the touch; say whether to watch them."""
     side = row.side
     touch = row.bid if side > 0 else row.ask
-    if touch == NONE:
-        return
     away = (touch - row.tick) * side
-    if away < 0 or away > limit.most_ticks:
-        return
+    if away < 0 or away > limit.most_ticks or touch == NONE:
+        return False
     size_add(m, ADDS, lots)
     m.adds += 1
-    if m.adds & (_RELEARN - 1) == 0 or m.adds == limit.min_adds or (m.adds < _RELEARN and m.adds & (m.adds - 1) == 0):
+    if m.adds >= m.learn_at:
         if m.since_ns == 0:
             m.since_ns = row.recv_ns
         learn(m, limit)
-    if lots >= m.watch and m.adds >= limit.min_adds and away >= limit.least_ticks:
-        take_up(m, limit, row, key, lots, base, away)
+    return bool(lots >= m.watch and m.adds >= limit.min_adds and away >= limit.least_ticks)

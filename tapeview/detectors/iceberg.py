@@ -69,7 +69,7 @@ from tapeview.detectors._iceberg_memory import (
 from tapeview.detectors._iceberg_orders import native_row, native_slot
 from tapeview.detectors._iceberg_queue import forget_queue, queue_changed
 from tapeview.detectors._iceberg_thresholds import IcebergThresholds
-from tapeview.engine._jit import kernel, part
+from tapeview.engine._jit import inlined, kernel, part
 from tapeview.engine.frame import IS_BOOK, IS_END, IS_EVENT, IS_TRADE
 
 _A, _B, _C = range(3)
@@ -217,7 +217,7 @@ def take_depth(m: Any, board: Any, limit: Any, row: Any, orders: int) -> None:
         naive_level(m, board, limit, row, slot, row.was, row.now)
 
 
-@part
+@inlined
 def take_row(m: Any, board: Any, limit: Any, row: Any, ref: int, aux: int, exch_ns: int, tier: int) -> None:
     """A row that changes a level, not of a snapshot."""
     if tier == _C:
@@ -291,22 +291,22 @@ def new_epoch(m: Any, board: Any, row: Any) -> None:
     forget_levels(m)
 
 
-@part
-def nothing_to_see(m: Any, row: Any, kind: int, marks: int, tier: int) -> bool:
+@inlined
+def nothing_to_see(m: Any, row: Any, event: Any, kind: int, marks: int, tier: int) -> bool:
     """Say whether a row alone in its message matters to nothing, for no price traded in it.
 
     That is an order at a price not watched; a cancel while no order is known to be refilled and no story runs; a level
     while no story runs, at a feed that does not tell its number of orders.
     """
-    if kind not in (ADD, CANCEL, BOOK) or marks & LAST == 0 or row.epoch != m.epoch:
+    if marks & LAST == 0 or row.epoch != m.epoch or m.touched_n + m.before_n + m.telling != 0:
         return False
-    if m.touched_n + m.before_n + m.telling != 0:
-        return False
+    if kind == BOOK:
+        return m.top + m.counted == 0 and tier == _B and event.aux == 0
     if kind == ADD:
         return find_level(m, row.side, row.tick) < 0
     if kind == CANCEL:
         return m.natives == 0 and m.fill_id == NONE and (m.top == 0 or find_level(m, row.side, row.tick) < 0)
-    return m.top == 0 and tier == _B and m.counted == 0
+    return False
 
 
 @kernel
@@ -315,6 +315,7 @@ def watch(
 ) -> int:  # fmt: skip
     """Follow what trades and what is displayed, price by price."""
     m, limit, shared, tier = memory[0], limits[0], board[0], context[0].tier
+    quick = tier != _C and limit.rule == 0
     n = 0
     if tier > _C:
         return 0
@@ -322,12 +323,7 @@ def watch(
         i = rows[at]
         row = frame[i]
         kind, marks = row.kind, row.marks
-        if (
-            tier != _C
-            and limit.rule == 0
-            and nothing_to_see(m, row, kind, marks, tier)
-            and (kind != BOOK or events[i].aux == 0)
-        ):
+        if quick and nothing_to_see(m, row, events[i], kind, marks, tier):
             continue
         m.now_ns = row.recv_ns
         if row.epoch != m.epoch:

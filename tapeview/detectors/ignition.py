@@ -17,19 +17,18 @@ from tapeview.detectors import _estimate, _flow, _ignition_range
 from tapeview.detectors._declare import Detector, Thresholds, bound
 from tapeview.detectors._estimate import mean_add, root_mean, slide_add
 from tapeview.detectors._flow import (
+    MOMENTS,
     SECOND_NS,
     count_volume,
     follow_median,
     forget,
-    hear,
     knows_days,
     relative_volume,
-    settle,
+    take_moment,
 )
 from tapeview.detectors._ignition_cases import CASES, words
 from tapeview.detectors._ignition_range import count_bar, find_ranges
 from tapeview.engine._jit import kernel, part
-from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TOUCH, IS_TRADE
 
 
 class IgnitionThresholds(Thresholds, frozen=True, kw_only=True):
@@ -234,11 +233,6 @@ def flush(m: Any, row: Any, limit: Any) -> None:
     if m.a_most >= m.big or now_ns - m.big_ns >= min(limit.rvol_s, limit.bar_s) * SECOND_NS:
         m.big = m.a_most
         m.big_ns = now_ns
-    m.a_ofi = 0
-    m.a_buy = 0
-    m.a_sell = 0
-    m.a_none = 0
-    m.a_most = 0
 
 
 @part
@@ -262,23 +256,19 @@ def measure(m: Any, now_ns: int, limit: Any) -> None:
 def watch(
     events: Any, frame: Any, rows: Any, context: Any, board: Any, limits: Any, memory: Any, out: Any
 ) -> int:  # fmt: skip
-    """Collect flow row by row; ten times a second look at the price and its range."""
-    m, limit = memory[0], limits[0]
+    """Take up the flow, and ten times a second look at the price and its range."""
+    m, limit, b = memory[0], limits[0], board[0]
     n = 0
     for at in range(len(rows)):
         i = rows[at]
         row = frame[i]
         kind = row.kind
-        if m.n_open != 0 and row.recv_ns != m.n_ns:
-            settle(m)
         if kind == FACT:
             if events[i].aux == F_NEWS:
                 m.news_ns = row.recv_ns
             continue
-        if kind != CLOCK or row.epoch != m.q_epoch or row.state != S_LIVE:
-            hear(m, row)
+        take_moment(m, b, at)
         if m.q_lost != 0:
-            m.q_lost = 0
             forget(m, _WINDOWS, _MINUTE_CELLS)
             m.g_bars[0] = m.g_bars[1] = 0
             for k in range(2):
@@ -333,7 +323,8 @@ DETECTOR = Detector(
     ),
     thresholds=IgnitionThresholds,
     memory=MEMORY,
-    reads=IS_TOUCH | IS_TRADE | IS_EVENT | IS_FACT,
+    reads=MOMENTS,
+    moments=True,
     kernel=watch,
     words=words,
     methods=("ignition", "news"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from feeds.events import ADD, BOOK, CANCEL, CLOCK, FILL, FLOW_PRINTS, KEYFRAME, MODIFY, NONE, S_LIVE, SNAPSHOT, TRADE
+from feeds.events import ADD, BOOK, CANCEL, CLOCK, FILL, FLOW_PRINTS, KEYFRAME, MODIFY, NONE, SNAPSHOT, TRADE
 from tapeview.alert import CLEARED, CONFIRMED, RAISED
 from tapeview.detectors import _cycle as cycle
 from tapeview.detectors import _estimate as estimate
@@ -24,7 +24,7 @@ from tapeview.detectors._null import swap
 from tapeview.detectors._pulled_cases import CASES, words
 from tapeview.detectors._pulled_chance import chi_square_tail, class_of, count_life, step_of, tails
 from tapeview.detectors._pulled_thresholds import PulledThresholds
-from tapeview.detectors._pulled_watch import ADDS, LEVELS, PENDING, SETS, WAYS, across, added, find
+from tapeview.detectors._pulled_watch import ADDS, LEVELS, PENDING, SETS, WAYS, across, added, find, take_up
 from tapeview.engine._jit import inlined, kernel, part
 from tapeview.engine.frame import IS_BOOK, IS_EVENT, IS_TRADE
 
@@ -241,11 +241,8 @@ def forget(m: Any, epoch: int) -> None:
 
 @part
 def order_row(m: Any, limit: Any, row: Any, event: Any) -> None:
-    """Follow one order: shown, moved, executed or taken back."""
+    """Follow an order that was moved, executed or taken back."""
     kind = row.kind
-    if kind == ADD:
-        added(m, limit, row, event.ref, row.lots, 0)
-        return
     if kind == FILL and row.order_was <= row.lots and row.executed >= m.half_large:
         m.fill_ns, m.fill_side, m.fill_lots = row.recv_ns, row.side, row.executed
     if kind == MODIFY:
@@ -275,24 +272,38 @@ def look(m: Any, limit: Any, row: Any) -> None:
             size_add(m, LEVELS, row.was)
 
 
-@inlined
-def level_row(m: Any, limit: Any, row: Any) -> None:
-    """Follow a level's lots: a rise is watched, and taken back where about as many go at once."""
-    m.by_level = 1
-    key = 2 * row.tick + (1 if row.side > 0 else 0)
-    if row.now > row.was:
-        added(m, limit, row, key, row.now - row.was, row.was)
-        return
-    drop = row.was - row.now
-    if drop < m.least_drop or drop == 0:
-        return
-    at = find(m, key)
+@part
+def level_fell(m: Any, limit: Any, row: Any, drop: int) -> None:
+    """Lots went from a level: taken back where they are about as many as were watched there."""
+    at = find(m, 2 * row.tick + (1 if row.side > 0 else 0))
     if at < 0 or drop < limit.dropped * m.w_lots[at]:
         return
     if m.w_traded[at] - m.w_base[at] <= (1.0 - limit.unfilled) * m.w_lots[at]:
         left(m, limit, row, at, 1)
     else:
         m.w_born_ns[at] = 0
+
+
+@inlined
+def book_row(m: Any, limit: Any, row: Any, event: Any, kind: int) -> None:
+    """Follow a level's lots or an order: what is added is watched where it is large, and what goes is judged."""
+    lots = row.lots
+    if kind == BOOK:
+        m.by_level = 1
+        lots = row.now - row.was
+        if lots <= 0:
+            if lots < 0 and -lots >= m.least_drop:
+                level_fell(m, limit, row, -lots)
+            return
+    elif kind != ADD:
+        if kind != CANCEL or (row.order_was <= lots and (row.order_was + row.executed) * 2 >= m.watch):
+            order_row(m, limit, row, event)
+        return
+    if added(m, limit, row, lots):
+        if kind == BOOK:
+            take_up(m, limit, row, 2 * row.tick + (1 if row.side > 0 else 0), lots, row.was)
+        else:
+            take_up(m, limit, row, event.ref, lots, 0)
 
 
 @inlined
@@ -327,7 +338,7 @@ def watch(
                     finish(m, k, row.recv_ns, 0)
             if n < room:
                 forget(m, row.epoch)
-        if row.state != S_LIVE or row.warm == 0 or row.marks & (SNAPSHOT | KEYFRAME) != 0:
+        if row.warm == 0 or row.marks & (SNAPSHOT | KEYFRAME) != 0:
             continue
         while m.pending > 0 and row.recv_ns > m.p_due_ns[0] and n < room:
             told = settle(m, limit, 0)
@@ -343,12 +354,9 @@ def watch(
                 method = SINGLE if limit.naive != 0 else m.by_level
                 tell(m, k, row, events[i].exch_ns, out[n], i, CONFIRMED if told > 0 else RAISED, 0, method)
                 n += 1
-        if kind == BOOK:
+        if kind < TRADE:
             look(m, limit, row)
-            level_row(m, limit, row)
-        elif kind < TRADE:
-            look(m, limit, row)
-            order_row(m, limit, row, events[i])
+            book_row(m, limit, row, events[i], kind)
         elif kind == TRADE:
             if m.by_level != 0 and row.side != 0 and (FLOW_PRINTS >> row.print) & 1 != 0:
                 level_trade(m, row)

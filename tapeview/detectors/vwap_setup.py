@@ -16,10 +16,18 @@ from tapeview.alert import CLEARED, CONFIRMED
 from tapeview.detectors import _estimate, _flow
 from tapeview.detectors._declare import Case, Detector, Found, Thresholds, bound
 from tapeview.detectors._estimate import mean_add, normal_share, root_mean, slide_add
-from tapeview.detectors._flow import MINUTE_NS, SECOND_NS, count_volume, fit, forget, hear, relative_volume, settle
+from tapeview.detectors._flow import (
+    MINUTE_NS,
+    MOMENTS,
+    SECOND_NS,
+    count_volume,
+    fit,
+    forget,
+    relative_volume,
+    take_moment,
+)
 from tapeview.detectors._walk import LADDER, walk
 from tapeview.engine._jit import kernel, part
-from tapeview.engine.frame import IS_EVENT, IS_FACT, IS_TOUCH, IS_TRADE
 
 
 class VwapSetupThresholds(Thresholds, frozen=True, kw_only=True):
@@ -91,10 +99,6 @@ def flush(m: Any, now_ns: int, limit: Any) -> None:
     slide_add(m, SIGNED, now_ns - 1, 10 * limit.window_s, m.a_buy - m.a_sell)
     slide_add(m, VOLUME, now_ns - 1, 600, lots)
     count_volume(m, now_ns, lots, MINUTE_NS, 60.0)
-    m.a_ofi = 0
-    m.a_buy = 0
-    m.a_sell = 0
-    m.a_none = 0
 
 
 @part
@@ -271,15 +275,13 @@ def lose(m: Any, k: int) -> None:
 def watch(
     events: Any, frame: Any, rows: Any, context: Any, board: Any, limits: Any, memory: Any, out: Any
 ) -> int:  # fmt: skip
-    """Collect flow row by row; look for set-ups once a second and for their ends ten times a second."""
-    m, limit = memory[0], limits[0]
+    """Take up the flow; look for set-ups once a second and for their ends ten times a second."""
+    m, limit, b = memory[0], limits[0], board[0]
     n = 0
     for at in range(len(rows)):
         i = rows[at]
         row = frame[i]
         kind = row.kind
-        if m.n_open != 0 and row.recv_ns != m.n_ns:
-            settle(m)
         if kind == FACT:
             what = events[i].aux
             if what == F_NEWS:
@@ -287,10 +289,8 @@ def watch(
             elif what == F_ADV20:
                 m.adv_lots = int(events[i].lots / (1e6 * context[0].lot_size))
             continue
-        if kind != CLOCK or row.epoch != m.q_epoch or row.state != S_LIVE:
-            hear(m, row)
+        take_moment(m, b, at)
         if m.q_lost != 0:
-            m.q_lost = 0
             forget(m, _WINDOWS, 600)
             m.cvd_n = 0
             for k in range(4):
@@ -374,7 +374,8 @@ DETECTOR = Detector(
     ),
     thresholds=VwapSetupThresholds,
     memory=MEMORY,
-    reads=IS_TOUCH | IS_TRADE | IS_EVENT | IS_FACT,
+    reads=MOMENTS,
+    moments=True,
     kernel=watch,
     words=words,
     methods=("pullback", "revert"),

@@ -43,6 +43,7 @@ _made: dict[Callable[..., Any], Any] = {}
 """Every twin there is, most of them not compiled yet."""
 _twins: dict[Callable[..., Any], Any] = {}
 """Twins that are compiled, which `call` runs."""
+_entries: dict[tuple[Any, ...], Callable[..., Any]] = {}
 _failure: str = ""
 _lock: Final = threading.Lock()
 
@@ -383,6 +384,31 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     if _twins and function in _parts:
         raise TypeError(f"{function.__name__} is a part of kernels and not run by itself")
     return call_plain(function, *args)
+
+
+def entry(function: Callable[..., Any], *args: Any) -> Callable[..., Any] | None:
+    """Give what runs a kernel on arguments of the very types of these; None unless `call` has run it compiled on such.
+
+    `call` looks at the types of all arguments each time, which costs as much as a small kernel. Whoever keeps this
+    answers for handing over nothing else.
+    """
+    compiled = _twins.get(function)
+    if compiled is None:
+        return None
+    key = (compiled, *(_kind(arg) for arg in args))
+    found = _entries.get(key)
+    if found is None:
+        made = compiled.overloads.get(tuple(compiled.typeof_pyval(arg) for arg in args))
+        if made is not None:
+            found = _entries[key] = made.entry_point
+    return found
+
+
+def _kind(arg: Any) -> Any:
+    if not isinstance(arg, np.ndarray):
+        return type(arg)
+    flags = arg.flags
+    return arg.dtype, arg.ndim, flags.c_contiguous, flags.writeable, flags.aligned
 
 
 # -- plain Python ---------------------------------------------------------------------------------

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds import script
+from feeds.events import CLOCK, FACT, S_LIVE, Events
 from feeds.instruments import Instrument
 from tapeview.detectors import _flow
+from tapeview.detectors._declare import BOARD
 from tapeview.detectors._flow import (
     MINUTE_NS,
     count_volume,
@@ -148,3 +154,63 @@ def test_the_running_median_comes_near_the_median() -> None:
 def test_words_are_cut_to_leave_room() -> None:
     assert fit("x" * 90, "short") == "short"
     assert len(fit("x" * 90, "y" * 80)) == _flow.ROOM
+
+
+# -- one pass for several -------------------------------------------------------------------------
+
+
+def _moments(rows: Events, cuts: list[int]) -> list[tuple[int, ...]]:
+    """What `collect` gives at each row that has a moment, with the rows cut anyhow."""
+    engine = Engine(Instrument(venue="test", symbol="X", tick="1"))
+    memory, board, table = np.zeros(1, _flow.FLOW), np.zeros(1, BOARD), np.zeros(len(rows) + 1, _flow.MOMENT)
+    board["moment_at"], board["moment_slots"] = table.ctypes.data, len(table)
+    out = []
+    for start, end in itertools.pairwise([0, *cuts, len(rows)]):
+        done = engine.apply(rows[start:end])
+        read = np.flatnonzero(done.news & _flow.COLLECTED).astype(np.uint32)
+        call_plain(_flow.collect, done.frame, done.news, read, board, memory)
+        out += [tuple(now) for now in table[: np.count_nonzero(done.news & _flow.MOMENTS)].tolist()]
+    return out
+
+
+def _by_itself(rows: Events) -> list[tuple[int, ...]]:
+    """The same by a detector that hears every row for itself, and empties its sums on CLOCK rows."""
+    engine = Engine(Instrument(venue="test", symbol="X", tick="1"))
+    done = engine.apply(rows)
+    memory, out = np.zeros(1, FLOW), []
+
+    def listen(m_: Any, frame: Any) -> None:
+        m = m_[0]
+        for n in np.flatnonzero(done.news & _flow.COLLECTED).tolist():
+            row = frame[n]
+            if m.n_open != 0 and row.recv_ns != m.n_ns:
+                settle(m)
+            if row.kind != FACT and (row.kind != CLOCK or row.epoch != m.q_epoch or row.state != S_LIVE):
+                hear(m, row)
+            if done.news[n] & _flow.MOMENTS:
+                out.append(
+                    (
+                        m.q_bid, m.q_bid_lots, m.q_ask, m.q_ask_lots, m.q_known, m.q_epoch, m.q_since_ns, m.q_lost,
+                        m.a_ofi, m.a_buy, m.a_sell, m.a_none, m.a_most,
+                    )
+                )  # fmt: skip
+                m.q_lost = 0
+            if row.kind == CLOCK:
+                m.a_ofi = m.a_buy = m.a_sell = m.a_none = m.a_most = 0
+
+    call_plain(listen, memory, done.frame)
+    return out
+
+
+BUSY = "[ b99:40 b100:50 a101:50 a102:40 ] " + (
+    "~150 b100:54 ~130 a101:47 +101:3 ~110 a101:50&b100:51 ~140 b100:0 -100:1 ~40 b100:30 ?101:2 " * 15
+)
+
+
+@pytest.mark.parametrize("cuts", [[], [1, 2, 3], [57, 130, 131, 260]])
+def test_one_pass_gives_every_detector_the_flow_it_would_have_heard_itself(cuts: list[int]) -> None:
+    rows = script.events(BUSY + "!gap ~100 [ b99:40 b100:900 a101:5 a102:40 ] ~7000 b100:901 " + BUSY[60:900])
+    moments = _moments(rows, cuts)
+    assert moments == _by_itself(rows)
+    assert any(now[7] for now in moments), "the book was never lost"
+    assert sum(now[8] != 0 for now in moments) > 50

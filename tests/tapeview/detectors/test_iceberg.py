@@ -123,7 +123,8 @@ def test_a_successor_adds_the_logarithm_of_how_much_likelier_it_is_than_by_chanc
     absent = sum(1 - share * (1 - math.exp(-delay_s / mean)) for mean in means) / 3
     # A step of the table is 6 % wide, or a quarter of a millisecond: the density moves by that over the mean delay.
     slack = max(0.0625 * delay_s, 0.000_25) / 0.05
-    assert chance.gain(m, int(delay_s * 1e9), rate) == pytest.approx(math.log(dense / rate + absent), abs=slack)
+    gain = math.log(chance.odds(m, int(delay_s * 1e9), rate))
+    assert gain == pytest.approx(math.log(dense / rate + absent), abs=slack)
 
 
 def test_what_a_price_added_to_the_counts_itself_is_no_chance_there() -> None:

@@ -172,3 +172,20 @@ def test_scores_stay_below_what_the_source_can_tell() -> None:
     assert 0.6 < by_order[-1].score < pulled.CEILING_ORDERS
     assert 0.4 < by_level[-1].score < pulled.CEILING_LEVELS
     assert by_order[-1].score > by_level[-1].score
+
+
+@pytest.mark.parametrize("least", [50, 64, 777, 1000, 1024, 5000])
+def test_what_is_large_is_learnt_at_powers_of_two_then_every_1024_adds_and_when_enough_are_known(least: int) -> None:
+    memory, limit = np.zeros(1, pulled.MEMORY), record(pulled.PulledThresholds(min_adds=least))
+
+    def play(memory: Any, limit: Any, learnt: Any) -> None:
+        m = memory[0]
+        for n in range(1, 6000):
+            m.adds = n
+            if n >= m.learn_at:
+                watching.learn(m, limit[0])
+                learnt.append(n)
+
+    learnt: list[int] = []
+    call_plain(play, memory, limit, learnt)
+    assert learnt == [n for n in range(1, 6000) if n % 1024 == 0 or n == least or (n < 1024 and n & (n - 1) == 0)]

@@ -182,6 +182,18 @@ print(_jit.call(outer.outer, 5), _jit.call_plain(outer.outer, 5), _jit.twin(oute
     assert python(code, tmp_path, TAPEVIEW_CACHE=cache)[:5] == "50 50"
 
 
+def test_an_entry_is_there_for_types_a_kernel_ran_on_compiled_and_for_no_other(tmp_path):
+    toys(tmp_path)
+    code = """
+from tapeview.engine import _jit, outer
+before = _jit.entry(outer.outer, 5)
+assert _jit.warm()
+run = _jit.entry(outer.outer, 5)
+print(before, run(6), run is _jit.entry(outer.outer, 7), _jit.entry(outer.outer, 0.5))
+"""
+    assert python(code, tmp_path, TAPEVIEW_CACHE=str(tmp_path / "cache")) == "None 32 True None"
+
+
 def toys(folder: Path) -> Path:
     """A small package of kernels beside a copy of the compiling module."""
     package = folder / "tapeview" / "engine"
