@@ -13,6 +13,7 @@ from typing import Final
 
 _S: Final = 1_000_000_000
 _DOUBLINGS: Final = 30
+_SLOWEST: Final = 16
 _ROUNDING: Final = 1e-9
 
 
@@ -24,6 +25,8 @@ class Backoff:
     ) -> None:
         self.failures = 0
         """Failures in a row."""
+        self.pace = 1
+        """So many times slower than the venue's terms allow is it talked to."""
         self._draw = draw
         self._least_s, self._most_s = least_s, most_s
         self._proof_ns = round(proof_s * _S)
@@ -42,6 +45,11 @@ class Backoff:
             self._good_since = now_ns
         elif now_ns - self._good_since >= self._proof_ns:
             self.failures = 0
+            self.pace = 1
+
+    def slower(self) -> None:
+        """The venue ended the connection because of how it was talked to."""
+        self.pace = min(2 * self.pace, _SLOWEST)
 
     def doubted(self) -> None:
         """The proof is broken off: what came is not vouched for, or nothing came."""

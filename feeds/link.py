@@ -133,9 +133,19 @@ class Link:
             least = REFUSED_NS
         elif code in _POLICY:
             least = max(least, POLICY_NS)
+            self.backoff.slower()
         self.retry_ns = now_ns + self.backoff.wait_ns(least)
         self._become(LinkState.DOWN, why, now_ns)
         self.awaits_ack = False
+
+    def stood_still(self, ns: int) -> None:
+        """Our own process did nothing for so long: whatever was silent meanwhile, the venue is not to blame."""
+        self._since += ns
+        self._any_ns += ns
+        self._data_ns += ns
+        self._pinged_ns += ns
+        if self._asked_ns is not None:
+            self._asked_ns += ns
 
     def _become(self, state: LinkState, why: str, now_ns: int) -> None:
         self.state, self.why, self._since = state, why, now_ns

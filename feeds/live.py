@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import threading
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -21,33 +19,43 @@ from feeds import keys
 from feeds.backoff import Budget
 from feeds.clock import TICK_NS, Clock
 from feeds.errors import BadInput
-from feeds.events import EventBuffer, Events
+from feeds.events import EventBuffer
 from feeds.feed import Feed
+from feeds.inbox import Inbox
 from feeds.instruments import Instrument
-from feeds.link import Do, Link, LinkState
+from feeds.link import FIRST_DATA_NS, Do, Link, LinkState
 from feeds.listing import rebased
-from feeds.recording.blocks import DISCONNECT
+from feeds.recording.blocks import CLOCKS, DISCONNECT
 from feeds.recording.derived import FRAME_CHANNEL, SNAPSHOT_CHANNEL
+from feeds.renewals import TRIES, Renewals
 from feeds.rest import Answer
 from feeds.source import Checks
+from feeds.times import STEP_NS, Times
 from feeds.venues._access import MAX_FRAME, Access, Socket, clean
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
+__all__ = [
+    "STEP_NS", "WAITING_ROWS", "Client", "Fetch", "Inbox", "RouteHealth", "Sink", "Times", "Told",
+]  # fmt: skip
+
 _S: Final = 1_000_000_000
 WAITING_ROWS: Final = 500_000
 """Rows that may wait for their reader before sockets are read no further."""
-STEP_NS: Final = 250_000_000
-"""The least difference between the clocks that is called a step."""
+STILL_NS: Final = 1_000_000_000
+"""A round of the loop that comes so late means that this process stood still."""
+SHORT_NS: Final = 10_000_000_000
+SHORT_LIVED: Final = 3
+"""So many connections in a row that ended within so long make one of their symbols suspect."""
+QUARANTINE_NS: Final = 600_000_000_000
+"""How long a symbol is left out that ends every connection."""
 _PING_S: Final = 5.0
 _LOG: Final = 1000
 _FETCH_S: Final = 10.0
 _PAUSE_S: Final = 0.005
 _HTTP: Final = "http:"
 """Before a host's name where its budget is for requests."""
-_TOGETHER: Final = 256
-"""Rows of frames that came together which are handed on together at most."""
 
 
 Fetch = Callable[..., Awaitable[Answer]]
@@ -90,73 +98,6 @@ class RouteHealth(NamedTuple):
     """It has told of a book; else it carries prints and slow inputs, or nothing yet."""
 
 
-class Times:
-    """Receive times that never step back: the wall clock's, carried on by the monotonic one.
-
-    Where the wall clock is set forward, times follow; where it is set back, they go on as if it had not been, so that
-    rows stay in order, and the difference is told.
-    """
-
-    def __init__(
-        self, mono_ns: Callable[[], int] = time.monotonic_ns, wall_ns: Callable[[], int] = time.time_ns
-    ) -> None:
-        self.mono_ns = mono_ns
-        self._wall_ns = wall_ns
-        self._offset = wall_ns() - mono_ns()
-
-    def now(self) -> tuple[int, int]:
-        """(receive time, monotonic time) of this moment."""
-        mono = self.mono_ns()
-        return mono + self._offset, mono
-
-    def check(self) -> int:
-        """Follow the wall clock forward; give the difference in ns where it has stepped, 0 otherwise."""
-        off = self._wall_ns() - self.mono_ns() - self._offset
-        if off > 0:
-            self._offset += off
-        return off if abs(off) >= STEP_NS else 0
-
-
-class Inbox:
-    """Batches on their way from the loop's thread to whoever reads them in another."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        """Rows that wait."""
-        self._batches: deque[Events] = deque()
-        self._news = threading.Condition()
-        self._closed = False
-
-    def put(self, rows: Events) -> None:
-        """Add a batch."""
-        if len(rows):
-            with self._news:
-                self._batches.append(rows)
-                self.rows += len(rows)
-                self._news.notify()
-
-    def take(self, timeout_s: float | None = 0.0) -> list[Events]:
-        """Give all batches there are, waiting for the first up to a time; an empty list where none came."""
-        with self._news:
-            if not self._batches and timeout_s != 0.0 and not self._closed:
-                self._news.wait(timeout_s)
-            batches = list(self._batches)
-            self._batches.clear()
-            self.rows = 0
-            return batches
-
-    def close(self) -> None:
-        """No more will come."""
-        with self._news:
-            self._closed = True
-            self._news.notify_all()
-
-    @property
-    def over(self) -> bool:
-        """Closed, and everything taken."""
-        return self._closed and not self._batches
-
-
 class _Open:
     """One socket that is being opened or is open."""
 
@@ -166,17 +107,30 @@ class _Open:
         self.ws: ClientConnection | None = None
         self.task: asyncio.Task[None] | None = None
         self.closing = ""
+        self.opened_ns = 0
+        self.fruitful = False
+        """It has brought data."""
+        self.unheard: set[int] = set()
+        """Instruments that nothing came of, and until when that is well."""
+        self.unheard_ns = 0
 
 
 class _Route:
     """One of the venue's routes: the socket that is listened to, and the one that is to take its place."""
 
-    def __init__(self, number: int, socket: Socket, link: Link) -> None:
+    def __init__(self, number: int, socket: Socket, link: Link, symbols: Sequence[str] = (), index: int = 0) -> None:
         self.number = number
         self.socket = socket
         self.current = _Open(0, link)
         self.next: _Open | None = None
         self.books = False
+        self.symbols = tuple(symbols)
+        self.index = index
+        """Its place among the sockets of its symbols."""
+        self.short = 0
+        """Connections in a row that ended soon."""
+        self.sibling: _Route | None = None
+        """What has the other half of the symbols that were once asked for together."""
 
 
 class Client:
@@ -194,7 +148,9 @@ class Client:
         times: Times | None = None,
         draw: Callable[[], float] = random.random,
         budgets: dict[str, Budget] | None = None,
+        again: Callable[[Sequence[str]], Sequence[Socket]] | None = None,
     ) -> None:
+        """`again` gives the sockets of some of the symbols, to find out which of them a venue will not have."""
         self.venue = venue
         self.checks = Checks()
         self.feed = Feed(venue, instruments, self.checks)
@@ -207,14 +163,24 @@ class Client:
         self._budgets = budgets if budgets is not None else {}
         self._conns = 0
         self._stopping = False
+        self._due = False
+        """Rows are on their way to the inbox."""
         self._clock = Clock()
         self._out = EventBuffer()
-        self._delivering = False
         self._fetching: set[tuple[int, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._data_ns: dict[int, int] = {}
+        self._renewals = Renewals(draw)
+        self._symbols = {inst: symbol for symbol, (inst, _) in instruments.items()}
+        self._again = again or (venue.sockets if sockets is None else None)
+        self._round_ns = self._times.mono_ns()
+        names = tuple(instruments)
         made = venue.sockets(instruments) if sockets is None else sockets
-        self._routes = [_Route(n, socket, Link(venue.terms, draw)) for n, socket in enumerate(made)]
+        if self._again is not None and len(made) != len(self._again(names[:1])):
+            self._again = None  # symbols are spread over sockets, and which is where is not known
+        self._routes = [
+            _Route(n, socket, Link(venue.terms, draw), names if self._again else (), n) for n, socket in enumerate(made)
+        ]
         self._key = None
         if venue.secrets:
             # Elsewhere than at the venue, as at a mirror of it, a key may not be needed.
@@ -226,22 +192,41 @@ class Client:
         """Keep the venue connected until cancelled; sockets are then closed and what they brought is delivered."""
         try:
             while True:
+                self._clocks()
                 now = self._times.mono_ns()
-                for route in self._routes:
+                for route in list(self._routes):
                     self._look_after(route, now)
-                step = self._times.check()
-                if step:
-                    self._tell("clock", f"the clock of this machine stepped by {step / _S:+.3f} s")
                 self._deliver()
                 self.inbox.put(self._clock.due(self._times.now()[0]))
                 await asyncio.sleep(TICK_NS / 2 / _S)
         finally:
             await self._stop()
 
+    def _clocks(self) -> None:
+        now = self._times.mono_ns()
+        still, self._round_ns = now - self._round_ns, now
+        if still >= STILL_NS:
+            self._tell("clock", f"this process stood still for {still / _S:.1f} s")
+            for one in self._opens():
+                one.link.stood_still(still)
+        step, slept = self._times.check(), self._times.slept()
+        if step:
+            self._tell("clock", f"the clock of this machine stepped by {step / _S:+.3f} s")
+            if self._sink is not None:
+                wall, mono = self._times.now()
+                self._sink.record(CLOCKS, wall_ns=wall, mono_ns=mono)
+        if slept:
+            self._tell("clock", f"this machine slept for {slept / _S:.1f} s; every book is asked for anew")
+            for one in self._opens():
+                self._end(one, "this machine slept")
+
+    def _opens(self) -> list[_Open]:
+        return [one for route in self._routes for one in (route.current, route.next) if one is not None]
+
     async def _stop(self) -> None:
         # Our own end leaves no hole: the books stand as they were last.
         self._stopping = True
-        opens = [one for route in self._routes for one in (route.current, route.next) if one is not None]
+        opens = self._opens()
         for one in opens:
             if one.task is not None:
                 one.task.cancel()
@@ -270,22 +255,21 @@ class Client:
     def _tell(self, where: str, text: str) -> None:
         self.log.append(Told(self._times.now()[0], where, clean(text, 300)))
 
-    def _deliver_soon(self) -> None:
-        # Frames that came together are read without a pause, and their rows go on together.
-        if not self._delivering:
-            self._delivering = True
-            asyncio.get_running_loop().call_soon(self._deliver)
-
-    def _deliver(self) -> None:
-        self._delivering = False
+    def _deliver(self, one: _Open | None = None) -> None:
+        self._due = False
         if len(self._out):
-            self.inbox.put(self._clock.insert(self._out.take()))
+            rows = self._out.take()
+            if one is not None and one.unheard:
+                one.unheard.difference_update(rows["inst"].tolist())
+            self.inbox.put(self._clock.insert(rows))
 
     # -- one route -------------------------------------------------------------------------------
     def _look_after(self, route: _Route, now: int) -> None:
         for one in (route.current, route.next):
             if one is None:
                 continue
+            if one.unheard and now >= one.unheard_ns:
+                self._name_unheard(one)
             for act in one.link.tick(now):
                 match act.do:
                     case Do.CONNECT if one is route.current or one.task is None:
@@ -337,8 +321,13 @@ class Client:
             ) as one.ws:  # fmt: skip
                 opened = True
                 self._opened(route, one)
-                await self._subscribe(route, one)
-                await self._read(route, one, one.ws)
+                # Read from the first: answers may come before the last request is sent.
+                asking = asyncio.get_running_loop().create_task(self._ask(route, one))
+                try:
+                    await self._read(route, one, one.ws)
+                finally:
+                    asking.cancel()
+                    await asyncio.gather(asking, return_exceptions=True)
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd is not None else error.sent.code if error.sent is not None else 1006
             why = (
@@ -358,6 +347,10 @@ class Client:
     def _opened(self, route: _Route, one: _Open) -> None:
         wall, mono = self._times.now()
         self.feed.open(one.conn, route.number, wall)
+        one.opened_ns, one.fruitful = mono, False
+        found = self.feed.instruments
+        one.unheard = {found[symbol][0] for symbol in route.symbols} if len(route.symbols) > 1 else set()
+        one.unheard_ns = mono + FIRST_DATA_NS
         one.link.opened(mono, awaits_ack=bool(route.socket.frames))
         self._tell(route.socket.url, "connected")
 
@@ -369,6 +362,8 @@ class Client:
             self.feed.close(one.conn, wall, self._out)
         one.link.closed(mono, code, why, retry_after_ns=retry_after)
         one.task = None
+        one.unheard.clear()
+        self._renewals.ended(one.conn)
         if route.next is one:
             # The old socket is still there; what it is to be replaced by is tried again after the wait.
             self._tell(route.socket.url, f"the connection that was to follow failed: {why}")
@@ -376,6 +371,60 @@ class Client:
             self._tell(route.socket.url, why)
             if route.next is not None:
                 route.current, route.next = route.next, None
+            elif not self._stopping:
+                self._suspect(route, one, opened, mono)
+
+    # -- symbols that a venue will not have ------------------------------------------------------
+    def _suspect(self, route: _Route, one: _Open, opened: bool, mono: int) -> None:
+        """Where connections end soon, again and again, part their symbols until the one is alone that ends them."""
+        if opened and mono - one.opened_ns >= SHORT_NS:
+            route.short = 0
+        elif opened and not one.closing:
+            route.short += 1
+        if route.short < SHORT_LIVED or self._again is None:
+            return
+        # A venue that is down ends every connection: that is no symbol's fault.
+        fine = route.sibling is not None and route.sibling.current.link.state is LinkState.LIVE
+        if not (fine or one.fruitful):
+            return
+        route.short = 0
+        if len(route.symbols) > 1:
+            self._part(route, self._again)
+        elif fine:
+            one.link.retry_ns = mono + QUARANTINE_NS
+            minutes = QUARANTINE_NS // (60 * _S)
+            text = f"the venue ends every connection that asks for it; left out for {minutes} min"
+            self._tell(route.symbols[0], text)
+
+    def _part(self, route: _Route, again: Callable[[Sequence[str]], Sequence[Socket]]) -> None:
+        half = (len(route.symbols) + 1) // 2
+        self._tell(route.socket.url, f"ends soon again and again; its {len(route.symbols)} symbols are asked for apart")
+        at = self._routes.index(route)
+        number = max(one.number for one in self._routes) + 1
+        parts = [
+            _Route(number + n, again(some)[route.index], Link(self.venue.terms, self._draw), some, route.index)
+            for n, some in enumerate((route.symbols[:half], route.symbols[half:]))
+        ]
+        parts[0].sibling, parts[1].sibling = parts[1], parts[0]
+        self._routes[at : at + 1] = parts
+
+    def _name_unheard(self, one: _Open) -> None:
+        for inst in sorted(one.unheard):
+            symbol = self._symbols[inst]
+            self._tell(symbol, f"subscribed, but no data within {FIRST_DATA_NS // _S} s; asked for once more")
+            for text in self.feed.renewal(one.conn, symbol):
+                self._send(one, text)
+        one.unheard.clear()
+
+    async def _ask(self, route: _Route, one: _Open) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            await self._subscribe(route, one)
+        except ConnectionClosed:
+            pass
+        except (OSError, TimeoutError) as error:
+            self._end(one, str(error)[:200] or type(error).__name__)
 
     async def _subscribe(self, route: _Route, one: _Open) -> None:
         # What holds a key is sent, and neither told nor recorded.
@@ -391,7 +440,7 @@ class Client:
         for frame in frames:
             if one.ws is not None:
                 await one.ws.send(frame)
-            await asyncio.sleep(self.venue.terms.send_gap_ms / 1000 if len(frames) > 1 else 0)
+            await asyncio.sleep(self.venue.terms.send_gap_ms * one.link.backoff.pace / 1000 if len(frames) > 1 else 0)
 
     def _sealed(self, route: _Route, token: str) -> tuple[str, ...]:
         if self._key is None:
@@ -426,21 +475,26 @@ class Client:
             wall, mono = self._times.now()
             if self._sink is not None:
                 self._sink.frame(f"{FRAME_CHANNEL}:{route.number}", raw, wall_ns=wall, mono_ns=mono, conn=one.conn)
+            damaged = self.checks.damaged
             heard = self.feed.frame(one.conn, raw, wall, self._out)
+            if self.checks.damaged != damaged and self._renewals.damaged(one.conn, mono):
+                self._end(one, "too many frames could not be read")
             one.link.heard(mono, data=heard.data, verified=self.venue.verification != "unverifiable" and heard.data)
             if heard.doubted:
                 one.link.doubted()
             if heard.data:
+                one.fruitful = True
                 self._data_ns[route.number] = mono
                 route.books = route.books or self.feed.has_books(one.conn)
             self._follow(route, one)
             self._serve(mono)
-            if len(self._out) < _TOGETHER:
-                self._deliver_soon()
-            else:
-                self._deliver()
+            if one.unheard:
+                self._deliver(one)
+            elif not self._due:
+                # At the loop's next turn: frames that are there already are read before it, and go with this one.
+                self._due = True
+                asyncio.get_running_loop().call_soon(self._deliver)
             while self.inbox.rows + len(self._out) > WAITING_ROWS:
-                self._deliver()
                 await asyncio.sleep(_PAUSE_S)
 
     def _follow(self, route: _Route, one: _Open) -> None:
@@ -509,12 +563,18 @@ class Client:
                 self._fetching.add((conn, want.symbol))
                 self._spawn(self._snapshot(conn, want.symbol))
             elif want.what == "resubscribe":
-                frames = self.feed.renewal(conn, want.symbol)
-                for route, one in self._by_conn(conn):
-                    for text in frames:
-                        self._send(one, text)
-                    if not frames:
-                        self._subscribe_again(route, one)
+                self._renew(conn, want.symbol, want.why, mono)
+
+    def _renew(self, conn: int, symbol: str, why: str, mono: int) -> None:
+        if why == "checksum" and not self._renewals.checksum(symbol, mono):
+            self._tell(symbol, "checksums keep disagreeing; the book goes on and is not verified")
+            return
+        frames = self.feed.renewal(conn, symbol)
+        for _, one in self._by_conn(conn):
+            for text in frames:
+                self._send(one, text)
+            if not frames:
+                self._end(one, why)  # to ask again on the same socket may bring nothing
 
     async def _snapshot(self, conn: int, symbol: str) -> None:
         url = self.venue.snapshot_url(symbol)
@@ -523,8 +583,14 @@ class Client:
                 return
             url = rebased(url, self._rest)
             tries = 0
+            wait, asked = self._renewals.snapshot(symbol, self._times.mono_ns())
+            if asked == TRIES:
+                self._tell(symbol, f"no snapshot fits after {TRIES - 1} tries; it is tried again")
+            await asyncio.sleep(wait / _S)
             while conn in self.feed:
                 answer = await self._get(url, symbol)
+                if conn not in self.feed:
+                    return  # nobody waits for it any more, and a recording with it would be another story
                 if answer is not None:
                     wall, mono = self._times.now()
                     if self._sink is not None:

@@ -63,13 +63,13 @@ class Wires:
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
 
-    async def get(self, url: str) -> Answer:
-        """Get a URL; for coroutines on the loop. Raises OSError where nothing came."""
+    async def get(self, url: str, *, body: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+        """Get a URL, with a body by POST; for coroutines on the loop. Raises OSError where nothing came."""
         from feeds.rest import Rest
 
         if self._rest is None:
             self._rest = Rest(self._agent)
-        return await self._rest.get(url)
+        return await self._rest.get(url, body=body, headers=headers)
 
     def start(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
         """Run a coroutine on the loop."""
@@ -138,6 +138,7 @@ class LiveSource(Source):
         self.client = Client(
             venue, instruments, fetch=wires.get, sockets=sockets(venue, instruments, url), rest=rest,
             sink=self.queue, times=self.times, budgets=wires.budgets, draw=draw,
+            again=lambda some: sockets(venue, some, url),
         )  # fmt: skip
         self.checks: Checks = self.client.checks
         self._wires, self._own_wires = wires, own_wires

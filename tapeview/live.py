@@ -224,9 +224,9 @@ class LiveMarket(Market):
     async def _connect(self, line: _Line) -> None:
         kept: dict[str, Answer] = {}
 
-        async def get(url: str) -> Answer:
+        async def get(url: str, **more: Any) -> Answer:
             if url not in kept:
-                answer = await self.wires.get(url)
+                answer = await self.wires.get(url, **more)
                 if answer.status not in (200, *_NO_SUCH):
                     raise OSError(f"{urlsplit(url).netloc} answers {answer.status}")
                 kept[url] = answer
@@ -510,7 +510,7 @@ def symbols(venue: str, rest: str | None = None) -> tuple[str, ...]:
     with Wires(_agent()) as wires:
         listed_there: dict[str, Instrument] = {}
         for url in dict.fromkeys((*found.listing_urls(()), found.instruments_url())):
-            answer = wires.wait(wires.get(rebased(url, rest)), _LIST_S)
+            answer = wires.wait(wires.get(rebased(url, rest), body=found.instruments_body), _LIST_S)
             if answer.status != 200:
                 raise OSError(f"{url} answers {answer.status}")
             listed_there |= found.read_instruments(answer.body)

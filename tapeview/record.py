@@ -86,7 +86,7 @@ class _Capture:
         self.queue = FrameQueue(FrameWriter(folder, about))
         self.client = Client(
             venue, instruments, fetch=rest.get, sockets=sockets(venue, instruments, plan.url), rest=plan.rest,
-            sink=self.queue,
+            sink=self.queue, again=lambda some: sockets(venue, some, plan.url),
         )  # fmt: skip
 
     def progress(self, seconds: float) -> Progress:

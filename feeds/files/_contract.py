@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from feeds.events import Events
 from feeds.instruments import Instrument
@@ -51,3 +51,17 @@ class Reader(ABC):
     @abstractmethod
     def rows(self) -> Iterator[Events]:
         """Give the rows once; raise BadInput with the place (file, line or byte) where the file is damaged."""
+
+
+class Spoken(NamedTuple):
+    """One thing that was said in a captured session, unparsed, as `session` of a reader of frames gives it."""
+
+    recv_ns: int
+    kind: str
+    """frame, snapshot (an answer with a book), answer (any other over HTTP) or connect."""
+    venue: str
+    conn: str
+    raw: bytes
+    symbol: str = ""
+    """Whose snapshot."""
+    url: str = ""

@@ -16,7 +16,7 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import BAD_TIME, EventBuffer, Events
-from feeds.files._contract import Reader
+from feeds.files._contract import Reader, Spoken
 from feeds.files._streams import Stream, peek
 from feeds.instruments import Instrument, derive_increment, parse_decimal
 from feeds.source import Checks, OpenOptions
@@ -179,6 +179,20 @@ class BinanceCapture(Reader):
         self.position = self.size
         if len(out):
             yield self._take(out, late)
+
+    def session(self) -> Iterator[Spoken]:
+        """Give everything that was said, unparsed; what cannot be read is left out."""
+        for file in self.files:
+            with Stream(file) as stream:
+                for _, line in stream.lines():
+                    match = _LINE(line)
+                    if match is None:
+                        continue
+                    ns, body = int(match[1]) * _SCALE[len(match[1])], match[2]
+                    if body.startswith(b'{"stream"') or b'"lastUpdateId"' not in body[:40]:
+                        yield Spoken(ns, "frame", self.venue, "", body)
+                    elif (symbol := self._snapshot_symbol(body)) is not None:
+                        yield Spoken(ns, "snapshot", self.venue, "", body, symbol)
 
     def _block(
         self, block: list[tuple[int, int, bytes]], name: str, out: EventBuffer, late: list[tuple[int, int]]

@@ -15,7 +15,7 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import BAD_TIME, EventBuffer, Events
-from feeds.files._contract import Reader
+from feeds.files._contract import Reader, Spoken
 from feeds.files._streams import Stream
 from feeds.instruments import Instrument
 from feeds.source import Checks, OpenOptions
@@ -98,6 +98,14 @@ class HyperliquidCapture(Reader):
         self.position = self.size
         if len(out):
             yield self._take(out, late)
+
+    def session(self) -> Iterator[Spoken]:
+        """Give everything that was said, unparsed; what cannot be read is left out."""
+        with Stream(self.path) as stream:
+            for _, line in stream.lines():
+                match = _LINE(line)
+                if match is not None:
+                    yield Spoken(int(match[1]) * _SCALE[len(match[1])], "frame", self.venue, "", match[2])
 
     def _take(self, out: EventBuffer, late: list[tuple[int, int]]) -> Events:
         self._parser.notices()

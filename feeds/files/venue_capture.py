@@ -19,7 +19,7 @@ import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import BAD_TIME, EventBuffer, Events
-from feeds.files._contract import Reader
+from feeds.files._contract import Reader, Spoken
 from feeds.files._streams import Stream
 from feeds.instruments import Instrument, parse_decimal
 from feeds.source import Checks, OpenOptions
@@ -226,6 +226,28 @@ class VenueCapture(Reader):
             self._connected.add(line.conn)
         elif line.t not in ("send", "header"):
             self.checks.ignore("lines of another kind")
+
+    def session(self) -> Iterator[Spoken]:
+        """Give everything that was said in the order of the lines' times, unparsed; what cannot be read is left out."""
+        for ns, _, raw, fault in self._lines():
+            try:
+                line = _LINE.decode(raw)
+                data = base64.b64decode(line.b64, validate=True) if line.b64 else line.data.encode()
+            except FAULTS:
+                continue
+            span = self._survey.spans.get(line.conn)
+            if fault:
+                continue
+            if line.t in ("recv", "connect") and span is not None:
+                yield Spoken(ns, "frame" if line.t == "recv" else "connect", span.venue, line.conn, data, url=line.url)
+            elif line.t == "http":
+                for name, parser in self._parsers.items():
+                    symbol = parser.snapshot_symbol(line.url)
+                    if symbol is not None:
+                        yield Spoken(ns, "snapshot", name, line.conn, data, symbol, line.url)
+                        break
+                else:
+                    yield Spoken(ns, "answer", self.venue, line.conn, data, url=line.url)
 
     def _lines(self) -> Iterator[_Timed]:
         survey = self._survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from feeds.instruments import Instrument
 from feeds.keys import Secrets
 from feeds.source import Checks
 from feeds.venues._contract import Venue
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 FAULTS: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """Everything that decoding a frame may raise; BadInput and UnicodeError are ValueErrors."""
@@ -125,6 +128,13 @@ class Access(Venue):
         """The symbol whose book's snapshot is the answer at `url`; None for any other address."""
         del url
         return None
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror; recorded frames pass through it as they are, where it has none of its own."""
+        from feeds.venues._voice import Voice
+
+        return Voice
 
     @classmethod
     def read_heads(cls, frames: Iterable[bytes]) -> dict[str, Instrument]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -56,6 +56,9 @@ from feeds.venues._binance_messages import to_ns
 from feeds.venues._contract import Want
 from feeds.venues._levels import Numbers, Sides, block_rows, book_rows
 from feeds.venues._numbers import fact
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 _WAITING_ROWS: Final = 2_000_000
 """Levels of the updates kept while a snapshot is on its way."""
@@ -550,3 +553,10 @@ class Binance(Access):
             currency=listed.quoteAsset,
             description=f"inverse, {listed.contractSize} {listed.quoteAsset} a contract" if cls.inverse else "",
         )
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_binance import BinanceVoice
+
+        return BinanceVoice

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -49,6 +49,9 @@ from feeds.venues._numbers import fact
 from feeds.venues._seen import Seen
 from feeds.venues._times import decimal_ns
 from feeds.venues._verified import Market, Verified
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 URL: Final = "wss://api-pub.bitfinex.com/ws/2"
 TIMESTAMP: Final = 32_768
@@ -441,6 +444,13 @@ class Bitfinex(Verified):
         return Instrument(
             venue=cls.name, symbol=symbol, tick=tick_of(price), lot=_AMOUNTS.increment, currency=pair, derived=True
         )
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_bitfinex import BitfinexVoice
+
+        return BitfinexVoice
 
 
 _DERIVATIVE_FACTS: Final = ((14, F_MARK_PRICE), (3, F_INDEX_PRICE), (11, F_FUNDING_RATE))

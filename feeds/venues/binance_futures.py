@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from feeds.sequencer import Rule, futures
 from feeds.venues._access import Socket, Terms
 from feeds.venues._binance import Binance
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 _TERMS: Final = Terms(silence_s=60, ping_s=20, max_age_s=86_400, send_gap_ms=150)
 
@@ -36,6 +39,13 @@ class BinanceFutures(Binance):
             Socket(f"{url}/stream?streams={'/'.join(f'{symbol}@{what}' for symbol in chosen for what in whats)}")
             for url, whats in cls.routes
         )
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_binance import BinanceFuturesVoice
+
+        return BinanceFuturesVoice
 
 
 class BinanceDelivery(BinanceFutures):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -38,6 +38,9 @@ from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_l
 from feeds.venues._inband import Fact, InBand, Market, Print
 from feeds.venues._numbers import fact
 from feeds.venues._times import ms_ns
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 TAKER: Final = {"Buy": BUY, "Sell": SELL}
 """`S` of a trade is the aggressor's."""
@@ -329,6 +332,13 @@ class Bybit(InBand):
             currency=one.quoteCoin,
             description="inverse, sizes in USD" if cls.category == "inverse" else "",
         )
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_bybit import BybitVoice
+
+        return BybitVoice
 
 
 class BybitLinear(Bybit):

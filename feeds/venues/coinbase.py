@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
 from feeds.venues._inband import InBand, Market
 from feeds.venues._times import iso_ns
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 TAKER: Final = {"SELL": BUY, "BUY": SELL}
 """`side` of a trade is the maker's; the aggressor is on the other side."""
@@ -293,6 +296,13 @@ class Coinbase(InBand):
             }
         except FAULTS as error:
             raise refuse_list(cls.name, error) from None
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_coinbase import CoinbaseVoice
+
+        return CoinbaseVoice
 
 
 def _number(text: str) -> int:

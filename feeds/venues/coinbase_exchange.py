@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -20,6 +20,9 @@ from feeds.instruments import Instrument
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
 from feeds.venues._inband import InBand
 from feeds.venues._times import iso_ns
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 TAKER: Final = {"sell": BUY, "buy": SELL}
 """`side` of a match is the maker's; the aggressor is on the other side."""
@@ -185,6 +188,13 @@ class CoinbaseExchange(InBand):
             }
         except FAULTS as error:
             raise refuse_list(cls.name, error) from None
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_coinbase import CoinbaseExchangeVoice
+
+        return CoinbaseExchangeVoice
 
 
 def _when(text: str) -> int:

@@ -15,7 +15,7 @@ import hmac
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -51,6 +51,9 @@ from feeds.venues._inband import InBand, Market, Print
 from feeds.venues._levels import Sides, book_rows
 from feeds.venues._times import iso_ns
 from feeds.venues.coinbase_exchange import TAKER, CoinbaseExchange
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 LIFE: Final = ("received", "open", "match", "change", "done")
 """Messages about orders; whatever else carries a sequence is counted in it."""
@@ -386,6 +389,13 @@ class CoinbaseFull(InBand):
         """Read the products, by id; raise BadInput where the answer is none."""
         listed = CoinbaseExchange.read_instruments(raw)
         return {symbol: msgspec.structs.replace(one, venue=cls.name) for symbol, one in listed.items()}
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_coinbase import CoinbaseFullVoice
+
+        return CoinbaseFullVoice
 
 
 def _order_id(text: str) -> int:

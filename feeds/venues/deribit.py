@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -38,6 +38,9 @@ from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_l
 from feeds.venues._inband import Fact, InBand, Print
 from feeds.venues._numbers import fact
 from feeds.venues._times import ms_ns
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 TAKER: Final = {"buy": BUY, "sell": SELL}
 """`direction` of a trade is the aggressor's."""
@@ -300,6 +303,13 @@ class Deribit(InBand):
             return {one.instrument_name: _instrument(one) for one in _LISTING.decode(raw).result}
         except FAULTS as error:
             raise refuse_list(cls.name, error) from None
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_deribit import DeribitVoice
+
+        return DeribitVoice
 
 
 def _by_number(ready: tuple[object, Print, object]) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -37,6 +37,9 @@ from feeds.venues._access import FAULTS, Socket, Terms, bounded
 from feeds.venues._gemini import GeminiBase, Id, Ns, quoted
 from feeds.venues._numbers import fact
 from feeds.venues._verified import Depth
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 BUYER_IS_MAKER: Final = SELL
 """The aggressor's side where `m` is true."""
@@ -227,6 +230,13 @@ class Gemini(GeminiBase):
         """Text frames that make the venue send a symbol's book anew."""
         names = [f"{symbol}@depth@100ms"]
         return (_request(3, "unsubscribe", names), _request(4, "subscribe", names))
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_gemini import GeminiVoice
+
+        return GeminiVoice
 
 
 def _request(ident: int, method: str, names: list[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -29,6 +29,9 @@ from feeds.venues._access import FAULTS, Socket, Terms, bounded
 from feeds.venues._gemini import GeminiBase, Id, Ns
 from feeds.venues._numbers import fact
 from feeds.venues._verified import Depth
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 """Of a print, the taker's."""
@@ -151,6 +154,13 @@ class GeminiV2(GeminiBase):
         subscriptions = [{"name": "l2", "symbols": [symbol.upper() for symbol in symbols]}]
         frame = msgspec.json.encode({"type": "subscribe", "subscriptions": subscriptions}).decode()
         return (Socket("wss://api.gemini.com/v2/marketdata", (frame,)),)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_gemini import GeminiV2Voice
+
+        return GeminiV2Voice
 
 
 VENUES: Final = (GeminiV2,)

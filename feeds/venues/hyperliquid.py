@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -58,6 +58,9 @@ from feeds.venues import _hyperliquid as messages
 from feeds.venues._access import FAULTS, Access, Socket, Terms, bounded, refuse_list
 from feeds.venues._contract import Want
 from feeds.venues._numbers import fact
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 SIDES: Final = {"A": SELL, "B": BUY}
 """Of a print, the taker's."""
@@ -327,6 +330,13 @@ class Hyperliquid(Access):
         return Instrument(
             venue=cls.name, symbol=name, tick=_unit(finest), lot=_unit(size_decimals), currency="USD", derived=True
         )
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_hyperliquid import HyperliquidVoice
+
+        return HyperliquidVoice
 
 
 def _unit(decimals: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -33,6 +33,9 @@ from feeds.venues._kraken import (
 from feeds.venues._levels import OffGridError
 from feeds.venues._times import iso_ns
 from feeds.venues._verified import Depth, Level, Market, Sides, Verified
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 SIDES: Final = {"buy": BUY, "sell": SELL}
 """Of a print, the taker's."""
@@ -253,6 +256,13 @@ class Kraken(Verified):
             return read_pairs(cls.name, raw, v2=True)
         except BadInput:
             return read_channel(cls.name, raw)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_kraken import KrakenVoice
+
+        return KrakenVoice
 
 
 def request(method: str, params: dict[str, object]) -> str:

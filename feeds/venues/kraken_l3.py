@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -25,6 +25,9 @@ from feeds.venues._access import FAULTS, Request, Socket
 from feeds.venues._kraken import CHECKED_LEVELS, Checksum, field
 from feeds.venues._orders import Change, OrderMarket, Orders
 from feeds.venues.kraken import Kraken, request, time_of, trades
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 DEPTHS: Final = (10, 100, 1000)
 _KNOWN: Final = {"": False, "add": False, "modify": True, "delete": True}
@@ -143,6 +146,13 @@ class KrakenL3(Kraken, Orders):
         """None: the token that a new subscription needs is the client's."""
         del symbol
         return ()
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_kraken import KrakenL3Voice
+
+        return KrakenL3Voice
 
 
 def _change(market: OrderMarket, side: int, one: _Order, snapshot: bool) -> Change:

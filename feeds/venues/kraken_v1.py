@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from feeds.venues._kraken import PAIRS_URL, KrakenMarket, checksum, digits, read
 from feeds.venues._levels import OffGridError
 from feeds.venues._times import decimal_ns
 from feeds.venues._verified import Depth, Level, Market, Sides, Verified
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 _BOOK: Final = re.compile(r"book-(\d{1,5})\Z", re.ASCII)
 
@@ -183,6 +186,13 @@ class KrakenV1(Verified):
     def read_instruments(cls, raw: bytes | str) -> dict[str, Instrument]:
         """Read the pairs, by the name the websocket uses; raise BadInput where the answer is none."""
         return read_pairs(cls.name, raw, v2=False)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_kraken import KrakenV1Voice
+
+        return KrakenV1Voice
 
 
 VENUES: Final = (KrakenV1,)

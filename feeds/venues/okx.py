@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -23,6 +23,9 @@ from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
 from feeds.venues._levels import OffGridError
 from feeds.venues._verified import Depth, Level, Market, Read, Sides, Verified
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 DEPTHS: Final = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
 """Channels read as a book, with their depth."""
@@ -249,6 +252,13 @@ class Okx(Verified):
         frame = msgspec.json.encode({"id": "1", "op": "subscribe", "args": args}).decode()
         return (Socket("wss://ws.okx.com:8443/ws/v5/public", (frame,)),)
 
+    def renewal(self, symbol: str) -> tuple[str, ...]:
+        """Text frames that make the venue send a symbol's book anew: asked for again, it sends none by itself."""
+        args = [{"channel": self._channels.get(symbol, "books"), "instId": symbol}]
+        return tuple(
+            msgspec.json.encode({"id": "renew", "op": op, "args": args}).decode() for op in ("unsubscribe", "subscribe")
+        )
+
     @classmethod
     def instruments_url(cls, kind: str = "SPOT") -> str:
         """Where the venue lists its instruments of one kind: SPOT, SWAP or FUTURES."""
@@ -266,6 +276,13 @@ class Okx(Verified):
             return {one.instId: _instrument(one) for one in _LISTING.decode(raw).data if one.tickSz and one.lotSz}
         except FAULTS as error:
             raise refuse_list(cls.name, error) from None
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_okx import OkxVoice
+
+        return OkxVoice
 
 
 def _kind(symbol: str) -> str:

@@ -46,6 +46,25 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON: one object, or one a line where it is a stream")
 
 
+def add_proxy(parser: argparse.ArgumentParser) -> None:
+    """Add --proxy."""
+    parser.add_argument(
+        "--proxy", metavar="URL", help="http://[USER:PASSWORD@]HOST:PORT in place of HTTPS_PROXY and HTTP_PROXY"
+    )
+
+
+def use_proxy(url: str | None) -> None:
+    """Have this process reach venues through a proxy; raises BadInput where the address is none."""
+    from feeds.listing import check_base
+
+    if url is None:
+        return
+    check_base("--proxy", url, ("http", "https"))
+    # The way that sockets and requests both know; what is exempt by NO_PROXY stays exempt.
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "WS_PROXY", "WSS_PROXY"):
+        os.environ[name] = url
+
+
 def options(args: argparse.Namespace) -> OpenOptions:
     """The OpenOptions that the words say; refuse an increment that is none."""
     from feeds.instruments import Grid

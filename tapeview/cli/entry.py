@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "convert": "turn a source into a recording",
     "verify": "every check that the data allows; exit 1 where something is wrong",
     "record": "capture what venues send, headless",
+    "mirror": "serve a recording on loopback as its venue would, with faults on command",
     "simulate": "a simulated session with planted events, written with its truth",
     "detectors": "what is looked for: rules, thresholds with their sources, worked cases played",
     "size": "how many: size from risk, costs and Kelly, caps by volume",

@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="duration", metavar="TIME", help="how long: 90s, 10m, 8h; until Ctrl-C else")
     parser.add_argument("--url", metavar="WS", help="ws://HOST[:PORT] in place of the venue's, as of a mirror")
     parser.add_argument("--rest", metavar="HTTP", help="http://HOST[:PORT] in place of the venue's")
+    common.add_proxy(parser)
     common.add_json(parser)
 
 
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from feeds.listing import by_venue, check_base
     from tapeview.record import Plan, record
 
+    common.use_proxy(args.proxy)
     check_base("--url", args.url, ("ws", "wss"))
     check_base("--rest", args.rest, ("http", "https"))
     seconds = duration(args.duration) if args.duration is not None else None

@@ -296,3 +296,21 @@ def test_whatever_happens_it_never_stands_still_and_never_runs_hot(seed: int, st
         now = max(now + 1, min(until, one.next_ns(now)))
     assert len(connects) > before, "no data ever came: it must have been tried again"
     assert len(connects) - before <= 40
+
+
+def test_while_our_own_process_stood_still_nothing_of_the_venues_was_silent() -> None:
+    one = live()
+    one.stood_still(3600 * S)
+    assert one.tick(3600 * S) == []
+    assert one.state is LinkState.LIVE
+
+
+@pytest.mark.parametrize("code", [1008, 1013])
+def test_a_close_for_misbehaviour_makes_it_talk_more_slowly_until_a_minute_is_verified(code: int) -> None:
+    one = live()
+    for pace in (2, 4, 8, 16, 16):
+        one.closed(0, code, "")
+        assert one.backoff.pace == pace
+    for second in range(62):
+        one.heard(second * S, data=True, verified=True)
+    assert one.backoff.pace == 1

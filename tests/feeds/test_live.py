@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from feeds.events import BOOK, CLOCK, GAP, S_LIVE, STATUS, TRADE, Events, empty
 from feeds.instruments import Instrument
 from feeds.link import LinkState
-from feeds.live import Client, Inbox, Times
+from feeds.live import Client
+from feeds.mirror.reel import FRAME, Listed, Shot
 from feeds.recording import rebuild
+from feeds.recording.blocks import CLOCKS
 from feeds.recording.frames import FrameWriter
 from feeds.recording.manifest import Manifest
+from feeds.recording.segments import Damage, FrameReader
 from feeds.rest import Answer
+from feeds.times import Times
 from feeds.venues._access import Access, Socket
 from feeds.venues.binance_futures import BinanceFutures
 from feeds.venues.okx import Okx
+from tests.feeds.mirror.test_voices import book_of
 from tests.feeds.test_feed import TWO, Server, engines, equal
+from tests.kit.mirrored import mirrored, visiting
 from tests.kit.recordings import all_rows
+from tests.kit.spoken import MARKETS
 from tests.kit.venue_server import VenueServer
 
 SUBSCRIBE = '{"op":"subscribe"}'
@@ -184,7 +194,7 @@ async def test_a_book_that_breaks_is_subscribed_anew_on_the_same_connection(tmp_
         it.market.change()
         for _ in range(20):
             await it.venue.say(it.market.change())
-        await it.until(lambda: len(it.venue.subscriptions) == 2)
+        await it.until(lambda: len(it.venue.subscriptions) == 3)  # and unsubscribed before
         await it.until(lambda: it.live() >= 3)
         assert it.venue.connections == 1
 
@@ -253,31 +263,223 @@ async def test_after_too_many_requests_nothing_is_asked_of_that_host(tmp_path: P
         assert len(asked) == 1
 
 
-# -- times and the inbox -------------------------------------------------------------------------
-def test_receive_times_follow_a_clock_set_forward_and_never_step_back() -> None:
-    now = {"mono": 10**9, "wall": 10**18}
-    times = Times(lambda: now["mono"], lambda: now["wall"])
-    said = [times.now()[0]]
-    for mono, wall in ((10**8, 10**8), (10**8, 3600 * 10**9), (10**8, -7200 * 10**9), (10**8, 10**8)):
-        now["mono"] += mono
-        now["wall"] += wall
-        step = times.check()
-        said.append(times.now()[0])
-        if abs(wall - mono) > 10**9:
-            assert abs(step) > 3000 * 10**9
-    assert said == sorted(said)
-    assert said[2] - said[1] == 3600 * 10**9
+# -- F36, F37: subscriptions that bring nothing -------------------------------------------------------
+async def test_a_symbol_of_which_nothing_comes_is_named_and_the_others_run_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feeds.live.FIRST_DATA_NS", 300_000_000)
+    market = Server(5)
+    async with VenueServer(lambda: [market.snapshot("BTC-X")]) as server:
+        client = Client(
+            Okx, TWO, fetch=no_fetch, draw=lambda: 0.0, again=lambda some: [Socket(server.url, (SUBSCRIBE,))],
+            sockets=[Socket(server.url, (SUBSCRIBE,))],
+        )  # fmt: skip
+        task = asyncio.create_task(client.run())
+        it = Desk(client, server, market)
+        await it.until(lambda: any("no data within" in line.text for line in client.log))
+        line = next(line for line in client.log if "no data within" in line.text)
+        assert line.where == "ETH-X"
+        await it.until(lambda: any("ETH-X" in said and "unsubscribe" in said for said in server.subscriptions))
+        assert client.health()[0].state is LinkState.LIVE
+        assert server.connections == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-def test_an_inbox_gives_batches_in_order_and_ends() -> None:
-    inbox = Inbox()
-    inbox.put(np.zeros(0, np.int64))
-    assert inbox.take() == []
-    inbox.put(np.arange(3))
-    inbox.put(np.arange(2))
-    assert inbox.rows == 5
-    assert [len(batch) for batch in inbox.take()] == [3, 2]
-    assert inbox.rows == 0
-    inbox.close()
-    assert inbox.take(None) == []
-    assert inbox.over
+async def test_a_symbol_that_ends_every_connection_is_found_and_left_out_and_the_others_run_on() -> None:
+    coins = {
+        name: Instrument(venue="hyperliquid", symbol=name, tick="1", lot="0.001")
+        for name in ("A", "B", "C", "D", "BAD")
+    }
+    known = {name: (n, coin) for n, (name, coin) in enumerate(coins.items())}
+    listed = {name: coin for name, coin in coins.items() if name != "BAD"}
+    shots = [
+        Shot(1 + n, "hyperliquid", FRAME, b'{"channel":"l2Book","data":{"coin":"%b","time":%d,'
+             b'"levels":[[{"px":"10","sz":"1","n":1}],[{"px":"11","sz":"1","n":1}]]}}' % (name.encode(), 1000 + n))
+        for n, name in enumerate(listed)
+    ]  # fmt: skip
+    async with (
+        mirrored(Listed("coins", {"hyperliquid": listed}, shots), settle_s=0.05) as mirror,
+        visiting(mirror, "hyperliquid", instruments=known) as visit,
+    ):
+        await visit.told_of("left out for 10 min", 60)
+        line = next(line for line in visit.client.log if "left out" in line.text)
+        assert line.where == "BAD"
+        await visit.until(lambda: set(visit.rows["inst"][visit.rows["kind"] == BOOK].tolist()) == {0, 1, 2, 3})
+        states = [route.state for route in visit.client.health()]
+        assert states.count(LinkState.DOWN) == 1
+        assert any("asked for apart" in line for line in visit.told)
+
+
+# -- F47, F48, F49: this machine ----------------------------------------------------------------------
+class Clocks:
+    """Real clocks that a test sets."""
+
+    def __init__(self) -> None:
+        self.wall = self.boot = 0
+
+    def times(self) -> Times:
+        import time
+
+        return Times(time.monotonic_ns, lambda: time.time_ns() + self.wall, lambda: time.monotonic_ns() + self.boot)
+
+
+@contextlib.asynccontextmanager
+async def clocked(tmp_path: Path, clocks: Clocks) -> AsyncIterator[Desk]:
+    """A client with such clocks."""
+    market = Server(5)
+    about = Manifest(venue="okx", instruments=tuple(i for _, i in TWO.values()), created_by="test")
+    async with VenueServer(lambda: [market.snapshot(s) for s in TWO]) as server:
+        with FrameWriter(tmp_path / "recorded", about) as sink:
+            client = Client(
+                Okx, TWO, fetch=no_fetch, draw=lambda: 0.0, sockets=[Socket(server.url, (SUBSCRIBE,))], sink=sink,
+                times=clocks.times(),
+            )  # fmt: skip
+            task = asyncio.create_task(client.run())
+            try:
+                yield Desk(client, server, market)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_step_of_the_wall_clock_is_told_recorded_and_no_row_goes_back(tmp_path: Path) -> None:
+    clocks = Clocks()
+    async with clocked(tmp_path, clocks) as it:
+        await it.until(lambda: it.live() == 2)
+        clocks.wall -= 3600 * 10**9
+        await it.until(lambda: any("stepped by -3600" in line.text for line in it.client.log))
+        for _ in range(20):
+            await it.venue.say(it.market.next())
+        await it.caught_up()
+        assert sum("stepped" in line.text for line in it.client.log) == 1
+        assert it.venue.connections == 1
+    assert (np.diff(it.rows["recv_ns"]) >= 0).all()
+    pairs = [r for r in FrameReader(tmp_path / "recorded").records() if not isinstance(r, Damage) and r.kind == CLOCKS]
+    assert len(pairs) >= 2
+
+
+async def test_after_the_machine_slept_every_book_is_asked_for_anew(tmp_path: Path) -> None:
+    clocks = Clocks()
+    async with clocked(tmp_path, clocks) as it:
+        await it.until(lambda: it.live() == 2)
+        clocks.boot += 1800 * 10**9
+        await it.until(lambda: it.live() == 4)
+        assert any("slept for 1800" in line.text for line in it.client.log)
+        assert it.venue.connections == 2
+    assert int((it.rows["kind"] == GAP).sum()) == 2
+
+
+async def test_a_process_that_stood_still_says_so_and_does_not_blame_the_venue(tmp_path: Path) -> None:
+    import time
+
+    async with clocked(tmp_path, Clocks()) as it:
+        await it.until(lambda: it.live() == 2)
+        time.sleep(1.3)  # the whole loop stands
+        await it.venue.say(it.market.change())
+        await it.caught_up()
+        assert any("stood still for 1." in line.text for line in it.client.log)
+        assert it.venue.connections == 1
+        assert it.client.health()[0].state is LinkState.LIVE
+
+
+# -- F40, F42: certificates and proxies ---------------------------------------------------------------
+async def test_a_certificate_nobody_vouches_for_is_refused_and_said(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = await asyncio.create_subprocess_exec(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "1", "-keyout",
+        str(key), "-out", str(certificate), stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await made.wait() == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, ssl=context) as server:
+        url = f"wss://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        client = Client(Okx, TWO, fetch=no_fetch, draw=lambda: 0.0, sockets=[Socket(url, (SUBSCRIBE,))])
+        task = asyncio.create_task(client.run())
+        async with asyncio.timeout(20):
+            while not any("certificate" in line.text.lower() for line in client.log):
+                await asyncio.sleep(0.01)
+        assert client.health()[0].state is not LinkState.LIVE
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_small_frame_that_unpacks_to_a_giant_is_not_unpacked() -> None:
+    sent: list[int] = []
+
+    async def bomb(connection: ServerConnection) -> None:
+        await connection.recv()
+        sent.append(1)
+        with contextlib.suppress(ConnectionClosed):
+            await connection.send("x" * (64 << 20))  # some 64 KB on the wire
+            await connection.recv()
+
+    async with serve(bomb, "127.0.0.1", 0, compression="deflate", max_size=None) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        client = Client(Okx, TWO, fetch=no_fetch, draw=lambda: 0.0, sockets=[Socket(url, (SUBSCRIBE,))])
+        task = asyncio.create_task(client.run())
+        async with asyncio.timeout(20):
+            while len(sent) < 2:
+                await asyncio.sleep(0.01)
+        assert client.checks.messages == 0
+        assert any("1009" in line.text or "too big" in line.text for line in client.log), list(client.log)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Proxy:
+    """A proxy that makes tunnels (CONNECT) and passes requests on; it keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target, _ = head.split(b" ", 2)
+        self.asked.append(f"{method.decode()} {target.decode()}")
+        place = target.decode().removeprefix("http://").split("/")[0]
+        host, _, port = place.partition(":")
+        there, back = await asyncio.open_connection(host, int(port))
+        if method == b"CONNECT":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            back.write(head)
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer), return_exceptions=True)
+
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(1 << 16):
+                target.write(data)
+                await target.drain()
+        finally:
+            target.close()
+
+
+async def test_sockets_and_requests_go_through_the_proxy_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    reel, book = MARKETS["coinbase-full"](5, 60)
+    async with Proxy() as proxy, mirrored(reel, settle_s=0.1, speed=2) as mirror:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        async with visiting(mirror) as visit:
+            await visit.over()
+            assert book_of(visit.rows) == book
+    assert f"CONNECT 127.0.0.1:{mirror_port(proxy)}" in proxy.asked
+    assert any(one.startswith("GET http://127.0.0.1") and "/book" in one for one in proxy.asked)
+
+
+def mirror_port(proxy: Proxy) -> str:
+    """The port that was tunnelled to."""
+    return next(one for one in proxy.asked if one.startswith("CONNECT")).rpartition(":")[2]
