@@ -173,7 +173,9 @@ class FileSource(Source):
 
 
 def open_source(address: str | Path, options: OpenOptions | None = None) -> Source:
-    """Open a recording, a foreign file or folder, `simulator:...` or `live:VENUE:SYMBOL`; raise BadInput if that fails.
+    """Open a recording, a foreign file or folder, `simulator:...`, `live:VENUE:SYMBOL` or `broker://...`.
+
+    Raises BadInput where that fails.
 
     The format is found by content unless `options.format` names it.
     """
@@ -199,6 +201,10 @@ def _open(address: str | Path, options: OpenOptions) -> Source:
         from feeds.livesource import open_live
 
         return open_live(text, options)
+    if text.startswith("broker://"):
+        from feeds.broker.client import open_broker
+
+        return open_broker(text, options)
     path = Path(text).expanduser()
     if not path.exists():
         raise BadInput("source", text, "a recording, a file or folder of market data, or simulator:seed=7,minutes=30")

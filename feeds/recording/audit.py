@@ -10,6 +10,7 @@ import numpy as np
 
 from feeds.errors import BadInput
 from feeds.recording import segments
+from feeds.recording.blocks import DIGEST, Record
 from feeds.recording.columns import split
 from feeds.recording.derived import Rebuild
 from feeds.recording.keyframe import KeyframeBook
@@ -17,7 +18,8 @@ from feeds.recording.manifest import NAME, Manifest, code_digest, intact, read_m
 from feeds.recording.parts import FOLDER
 from feeds.recording.recorded import Recording
 from feeds.recording.segments import FrameReader, list_segments
-from feeds.recording.verdict import Progress, StreamCheck, Verdict
+from feeds.recording.verdict import Checked, Progress, StreamCheck, Verdict
+from feeds.recording.witness import Comparison
 from feeds.recording.writer import EventsDigest
 from feeds.source import Checks
 
@@ -39,16 +41,21 @@ def verify(recording: Path | str, progress: Progress | None = None) -> Verdict:
     total = sum(part.bytes for part in manifest.parts)
     total += 2 * sum(path.stat().st_size for path in list_segments(folder)) if manifest.frames else 0
     told = progress or (lambda _done, _all: None)
-    frames_ok = _verify_segments(folder, manifest, verdict, lambda done: told(done, total))
+    digests: list[bytes] = []
+    frames_ok = _verify_segments(folder, manifest, verdict, lambda done: told(done, total), digests)
     before = sum(path.stat().st_size for path in list_segments(folder))
     if frames_ok:
-        verdict.frames_digest = _digest_frames(folder, manifest, verdict, lambda done: told(before + done, total))
+        verdict.frames_digest = _digest_frames(
+            folder, manifest, verdict, lambda done: told(before + done, total), digests
+        )
     if manifest.parts:
         _verify_parts(folder, manifest, verdict, lambda done: told(2 * before * manifest.frames + done, total))
     return verdict
 
 
-def _verify_segments(folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None]) -> bool:
+def _verify_segments(
+    folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None], digests: list[bytes]
+) -> bool:
     if not manifest.frames:
         return False
     sums = {segment.name: segment for segment in manifest.segments}
@@ -64,7 +71,9 @@ def _verify_segments(folder: Path, manifest: Manifest, verdict: Verdict, told: C
             verdict.problem(f"{segments.FOLDER}/{path.name}: not the bytes written (sha256 disagrees)")
     reader = FrameReader(folder)
     try:
-        for _ in reader.records():
+        for record in reader.records():
+            if isinstance(record, Record) and record.kind == DIGEST:
+                digests.append(record.payload)
             told(reader.position)
     except BadInput as error:
         verdict.problem(str(error))
@@ -74,6 +83,8 @@ def _verify_segments(folder: Path, manifest: Manifest, verdict: Verdict, told: C
         verdict.torn_bytes += reader.torn_bytes
         for damage in reader.damage:
             verdict.problem(str(damage))
+    if any(not damage.torn for damage in reader.damage):
+        digests.clear()  # rows are missing that the capture saw
     if not reader.ended and manifest.complete:
         verdict.problem(f"{segments.FOLDER}: the last record is not the writer's end")
     return True
@@ -84,7 +95,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digest_frames(folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None]) -> str | None:
+def _digest_frames(
+    folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None], digests: list[bytes]
+) -> str | None:
+    seen = Comparison(digests)
     try:
         again = Rebuild(folder, manifest)
     except BadInput as error:
@@ -94,22 +108,37 @@ def _digest_frames(folder: Path, manifest: Manifest, verdict: Verdict, told: Cal
         digest = EventsDigest()
         for rows in again.batches():
             digest.add(rows)
+            seen.add(rows)
             told(again.position)
+        _hold_against(seen, verdict)
         found = digest.value()
         digest.close()
         return found
-    check = StreamCheck(manifest.instruments, verdict)
+    check = StreamCheck(manifest.instruments, verdict, verification=_rule(manifest))
     for rows in again.batches():
         check.take(rows)
+        seen.add(rows)
         told(again.position)
+    _hold_against(seen, verdict)
     check.finish(again.checks)
     return verdict.events_digest
+
+
+def _hold_against(seen: Comparison, verdict: Verdict) -> None:
+    seen.finish()
+    verdict.live = Checked(checked=seen.checked, failed=0 if seen.failed is None else 1)
+    if seen.failed is not None:
+        verdict.problem(f"{segments.FOLDER}: up to seq {seen.failed} they give other events than the capture saw live")
+
+
+def _rule(manifest: Manifest) -> str | None:
+    return manifest.verification if manifest.frames else None
 
 
 def _verify_parts(folder: Path, manifest: Manifest, verdict: Verdict, told: Callable[[int], None]) -> None:
     recording = Recording(folder, manifest)
     book = KeyframeBook(manifest.instruments)
-    check = StreamCheck(manifest.instruments, verdict)
+    check = StreamCheck(manifest.instruments, verdict, verification=_rule(manifest))
     whole, done, last_ns = True, 0, 0
     for number, part in enumerate(manifest.parts):
         try:

@@ -37,11 +37,16 @@ _LOOK: Final = 4096
 _ORDER_KINDS: Final = (ADD, MODIFY, CANCEL, FILL)
 
 
+def level_table() -> Column:
+    """Scratch room (4 MiB) that several KeyframeBooks may share if no two are used at once."""
+    return np.full(_WINDOW, -1, np.int32)
+
+
 class KeyframeBook:
     """Follow rows a part at a time and give the book back as rows."""
 
-    def __init__(self, instruments: Sequence[Instrument]) -> None:
-        self._newest = np.full(_WINDOW, -1, np.int32)
+    def __init__(self, instruments: Sequence[Instrument], table: Column | None = None) -> None:
+        self._newest = level_table() if table is None else table
         self._books = [_Book(instrument, self._newest) for instrument in instruments]
 
     def follow(self, rows: Events, columns: dict[str, Column]) -> None:

@@ -35,6 +35,7 @@ from feeds.events import (
 from feeds.instruments import Instrument
 from feeds.recording.columns import Column, split
 from feeds.recording.inside import Inside
+from feeds.recording.trust import Account, Trust
 from feeds.recording.writer import EventsDigest
 from feeds.source import Checks, Source
 
@@ -66,6 +67,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     """The venue's own snapshots against the book rebuilt."""
     quotes: Checked = msgspec.field(default_factory=Checked)
     """The venue's own best prices against the inside of the book."""
+    live: Checked = msgspec.field(default_factory=Checked)
+    """Digests of the rows a capture saw live against those of the rows its frames give; one failed is told."""
     gaps: int = 0
     resyncs: int = 0
     crossed: int = 0
@@ -75,6 +78,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     torn_bytes: int = 0
     frames_digest: str | None = None
     events_digest: str | None = None
+    trust: Trust | None = None
+    """How long the books were verified, how long nothing was missing, what we lost; of captures."""
     problems: list[str] = []
     """One sentence each, with its place."""
 
@@ -165,10 +170,16 @@ class _Market:
 
 
 class StreamCheck:
-    """Check rows as they come: numbering, order of time, gaps, venue marks, crossed books, quotes."""
+    """Check rows as they come: numbering, order of time, gaps, venue marks, crossed books, quotes.
 
-    def __init__(self, instruments: tuple[Instrument, ...], verdict: Verdict) -> None:
+    With the rule by which a venue's books are verified, also how far a capture may be trusted.
+    """
+
+    def __init__(
+        self, instruments: tuple[Instrument, ...], verdict: Verdict, *, verification: str | None = None
+    ) -> None:
         self.verdict = verdict
+        self._account = None if verification is None else Account(instruments, verification)
         self.digest = EventsDigest()
         self._markets = [_Market(instrument, verdict) for instrument in instruments]
         self._next_seq: int | None = None
@@ -184,6 +195,8 @@ class StreamCheck:
         verdict = self.verdict
         verdict.events += len(rows)
         verdict.trades += int(np.count_nonzero(columns["kind"] == TRADE))
+        if self._account is not None:
+            self._account.take(columns)
         self._numbers(columns)
         self._times(columns)
         last = (columns["marks"] & LAST) != 0
@@ -265,6 +278,8 @@ class StreamCheck:
             verdict.problem(text)
         verdict.events_digest = self.digest.value()
         self.digest.close()
+        if self._account is not None:
+            verdict.trust = self._account.result()
 
 
 def verify_source(source: Source, progress: Progress | None = None) -> Verdict:

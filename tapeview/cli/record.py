@@ -31,6 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", metavar="WS", help="ws://HOST[:PORT] in place of the venue's, as of a mirror")
     parser.add_argument("--rest", metavar="HTTP", help="http://HOST[:PORT] in place of the venue's")
     common.add_proxy(parser)
+    parser.add_argument(
+        "--publish", metavar="URL", help="nats://HOST[:PORT] or tls://…: the rows on a broker too, read as broker://…"
+    )
     common.add_json(parser)
 
 
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = by_venue(args.address)
     if len(wanted) > 1 and (args.url or args.rest):
         raise BadInput("--url, --rest", len(wanted), "addresses of one venue")
-    plan = Plan(tuple(args.address), args.out, seconds, args.url, args.rest)
+    plan = Plan(tuple(args.address), args.out, seconds, args.url, args.rest, args.publish)
     show = _Show()
     try:
         captured, ended_by = asyncio.run(record(plan, show.progress, show.told))
@@ -148,11 +151,12 @@ class _Show:
         """Write the line anew."""
         minutes, seconds = divmod(int(now.seconds), 60)
         hours, minutes = divmod(minutes, 60)
-        trouble = f"  NOT RECORDING: {now.trouble}" if now.trouble else ""
+        trouble = f"  NOT RECORDING: {now.trouble}" if now.trouble else f"  {now.warning}" if now.warning else ""
         dropped = f"  {now.dropped:,} dropped by us" if now.dropped else ""
+        published = f"  {now.published}" if now.published else ""
         self._lines[now.venue] = (
             f"{hours:02}:{minutes:02}:{seconds:02}  {now.venue} {'/'.join(now.states)}  {now.frames:,} frames  "
-            f"{now.bytes / 1e6:.1f} MB  gaps {now.gaps}{dropped}{trouble}"
+            f"{now.bytes / 1e6:.1f} MB  gaps {now.gaps}{dropped}{trouble}{published}"
         )
         if self._terminal:
             text = "  |  ".join(self._lines.values())

@@ -9,8 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from feeds.events import GAP, TRADE
 from feeds.recording import derive_events, open_recording, verify
 from feeds.recording.manifest import read_manifest
 from tapeview.cli.record import duration
+from tapeview.record import Disk
 from tests.feeds.test_feed import TWO, Server, engines, equal
 from tests.kit.recordings import all_rows
 from tests.kit.venue_server import VenueServer
@@ -96,6 +98,7 @@ async def test_a_capture_becomes_a_recording_that_verifies(tmp_path: Path) -> No
     verdict = verify(out)
     assert verdict.ok, verdict.problems
     assert verdict.frames_digest == verdict.events_digest == told["events_digest"]
+    assert (verdict.live.checked, verdict.live.failed) == (1, 0)
     assert "connected" in said.decode()
 
 
@@ -144,6 +147,36 @@ async def test_a_venue_that_breaks_off_leaves_its_holes_in_the_recording(tmp_pat
     rows = all_rows(open_recording(out).batches())
     assert int((rows["kind"] == GAP).sum()) == 2
     assert all(engine.book.state_name == "live" for engine in engines(rows))
+    trust = verify(out).trust
+    assert trust is not None
+    assert [hole.cause for hole in trust.holes] == ["disconnect", "disconnect"]
+    assert 0 < trust.all.clean_time < 100
+    assert trust.own_drops == 0
+
+
+async def test_what_was_seen_live_is_what_the_recording_gives_through_cuts_and_changes_of_sockets(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "captured"
+    closing = b'{"event":"notice","code":"64008","msg":"The connection will soon be closed","connId":"a"}'
+    async with venue() as (server, _):
+        process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
+        await until_frames(out, server)
+        await server.say(closing, to=0)
+        async with asyncio.timeout(30):
+            while server.connections < 2:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        await server.cut()
+        async with asyncio.timeout(30):
+            while server.connections < 3:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, said = await process.communicate()
+    assert b"went over to the new connection" in said
+    verdict = verify(out)
+    assert (verdict.live.checked, verdict.live.failed) == (1, 0)
 
 
 async def test_the_book_at_the_end_is_the_venues(tmp_path: Path) -> None:
@@ -162,6 +195,84 @@ async def test_the_book_at_the_end_is_the_venues(tmp_path: Path) -> None:
         await process.communicate()
     for engine, book in zip(engines(all_rows(open_recording(out).batches())), market.books.values(), strict=True):
         assert equal(engine, book)
+
+
+# -- the disk --------------------------------------------------------------------------------------
+class Usage(NamedTuple):
+    """As `shutil.disk_usage` gives it."""
+
+    total: int
+    used: int
+    free: int
+
+
+@pytest.mark.parametrize(
+    ("free", "seconds", "written", "held", "said"),
+    [
+        (50 << 30, 100.0, 10 << 20, 0, ""),
+        (4 << 30, 100.0, 10 << 20, 0, "nearly full"),
+        (10 << 30, 100.0, 1 << 30, 0, "full in 17 min"),
+        (10 << 30, 100.0, 1 << 29, 0, ""),
+        (10 << 30, 1.0, 1 << 30, 0, ""),
+        (50 << 30, 100.0, 10 << 20, 40 << 20, "slow: 42 MB wait"),
+    ],
+)
+def test_what_will_go_wrong_with_the_disk_is_said_before(
+    tmp_path: Path, free: int, seconds: float, written: int, held: int, said: str
+) -> None:
+    disk = Disk(tmp_path, usage=lambda _: Usage(100 << 30, 0, free))
+    warning = disk.warning(seconds, written, held)
+    assert said in warning
+    assert bool(warning) == bool(said)
+
+
+def test_a_disk_that_cannot_be_asked_is_not_warned_of(tmp_path: Path) -> None:
+    assert Disk(tmp_path / "none").warning(100.0, 10, 0) == ""
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of its own that is soon full; skips where none can be mounted."""
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("no disk of its own can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_a_full_disk_is_told_and_nothing_is_lost_when_there_is_room_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        out = disk / "captured"
+        async with venue() as (server, market):
+            process = await tapeview(*ADDRESSES, "-o", str(out), url=server.url)
+            await until_frames(out, server)
+            filler = disk / "filler"
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            await asyncio.sleep(3)
+            filler.unlink()
+            await asyncio.sleep(3)
+            told = market.trades
+            await asyncio.sleep(1)
+            process.send_signal(signal.SIGINT)
+            _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        assert b"NOT RECORDING" in said
+        assert b"recording again" in said
+        rows = all_rows(open_recording(out).batches())
+        assert (rows["kind"] != GAP).all()
+        trades = rows["ref"][rows["kind"] == TRADE]
+        assert int(trades.max()) >= told
+        assert (trades[1:] - trades[:-1] == 1).all()
+        trust = verify(out).trust
+        assert trust is not None
+        assert (trust.own_drops, trust.all.clean_time) == (0, 100.0)
 
 
 # -- what is refused -----------------------------------------------------------------------------
