@@ -110,6 +110,8 @@ class _Open:
         self.opened_ns = 0
         self.fruitful = False
         """It has brought data."""
+        self.heard_all = False
+        """Of every symbol."""
         self.unheard: set[int] = set()
         """Instruments that nothing came of, and until when that is well."""
         self.unheard_ns = 0
@@ -261,6 +263,7 @@ class Client:
             rows = self._out.take()
             if one is not None and one.unheard:
                 one.unheard.difference_update(rows["inst"].tolist())
+                one.heard_all = not one.unheard
             self.inbox.put(self._clock.insert(rows))
 
     # -- one route -------------------------------------------------------------------------------
@@ -347,7 +350,7 @@ class Client:
     def _opened(self, route: _Route, one: _Open) -> None:
         wall, mono = self._times.now()
         self.feed.open(one.conn, route.number, wall)
-        one.opened_ns, one.fruitful = mono, False
+        one.opened_ns, one.fruitful, one.heard_all = mono, False, False
         found = self.feed.instruments
         one.unheard = {found[symbol][0] for symbol in route.symbols} if len(route.symbols) > 1 else set()
         one.unheard_ns = mono + FIRST_DATA_NS
@@ -380,7 +383,8 @@ class Client:
         if opened and mono - one.opened_ns >= SHORT_NS:
             route.short = 0
         elif opened and not one.closing:
-            route.short += 1
+            # One that has brought data of every symbol was not ended for a symbol.
+            route.short = 0 if one.heard_all else route.short + 1
         if route.short < SHORT_LIVED or self._again is None:
             return
         # A venue that is down ends every connection: that is no symbol's fault.
@@ -484,6 +488,7 @@ class Client:
                 one.link.doubted()
             if heard.data:
                 one.fruitful = True
+                one.heard_all = one.heard_all or len(route.symbols) == 1
                 self._data_ns[route.number] = mono
                 route.books = route.books or self.feed.has_books(one.conn)
             self._follow(route, one)
