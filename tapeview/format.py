@@ -117,7 +117,7 @@ def ratio(value: float | None, *, none: str = "  –  ") -> str:
 
 
 def duration(ns: int | None) -> str:
-    """An age in at most 5 cells: `12ms`, `3.4s`, `2m05`, `4h12`, `–` for an unknown."""
+    """An age in at most 5 cells: `12ms`, `3.4s`, `2m05`, `4h12`, `9d04`, `–` for an unknown."""
     if ns is None:
         return "–"
     if ns < 0:
@@ -130,7 +130,11 @@ def duration(ns: int | None) -> str:
     seconds = ms // 1000
     if seconds < 6000:
         return f"{seconds // 60}m{seconds % 60:02d}"
-    return f"{seconds // 3600}h{seconds // 60 % 60:02d}"
+    hours = seconds // 3600
+    if hours < 100:
+        return f"{hours}h{seconds // 60 % 60:02d}"
+    days = hours // 24
+    return f"{days}d{hours % 24:02d}" if days < 100 else f"{days}d"
 
 
 def clock(ns: int | None, *, millis: bool = True, date: bool = False, offset_s: int = 0) -> str:

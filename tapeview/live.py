@@ -455,7 +455,7 @@ class LiveMarket(Market):
         link = LinkPart(
             state=worse, why=why, retry_ns=whole.retry_ns, tape_state=link_state(others).state,
             checked=counters["checked"], failed=counters["suspect"], messages=lane.source.checks.messages,
-            latency_ns=lane.late.middle_and_worst(), clock_off_ns=lane.late.ahead_ns(), waiting=waiting, lag_ns=lag_ns,
+            latency_ns=lane.late.middle_and_worst(), clock_off_ns=lane.late.off_ns(), waiting=waiting, lag_ns=lag_ns,
             held_ns=shot.at_ns if lane.held is not None else None, saved=self._saved(lane),
         )  # fmt: skip
         return StatusPart(

@@ -38,6 +38,8 @@ _STATES: Final = ("live", "syncing", "stale", "connecting", "reconnecting", "ban
 _SAMPLES: Final = 4096
 _AHEAD_NS: Final = 5_000_000
 """A venue's clock this far ahead is told."""
+_BACK_NS: Final = 60_000_000_000
+"""No network takes so long: the venue's clock, or that of a recording it serves, is another time's."""
 
 
 class News(NamedTuple):
@@ -108,18 +110,23 @@ class Lateness:
         if self._made[0] != self._count and now - self._made_at >= 1.0:
             known = self._ring[: min(self._count, _SAMPLES)]
             middle, worst = np.percentile(known, (50, 99))
-            self._made, self._made_at = (self._count, (int(middle), int(worst)), int(known.min())), now
+            least = int(known.min())
+            off = least if least >= _BACK_NS else 0
+            self._made, self._made_at = (self._count, (int(middle) - off, int(worst) - off), least), now
 
     def middle_and_worst(self) -> tuple[int, int] | None:
-        """Median and 99th percentile in ns, made anew each second; None before any."""
+        """Median and 99th percentile in ns, made anew each second; None before any.
+
+        Where the clocks are minutes apart (`off_ns`) they are counted from the least.
+        """
         self._look()
         return self._made[1]
 
-    def ahead_ns(self) -> int | None:
-        """How far at least the venue's clock is ahead of ours; None where it need not be."""
+    def off_ns(self) -> int | None:
+        """How far at least the venue's clock is from ours; None where it need not be."""
         self._look()
         least = self._made[2]
-        return -least if self._made[1] is not None and least <= -_AHEAD_NS else None
+        return abs(least) if self._made[1] is not None and not -_AHEAD_NS < least < _BACK_NS else None
 
 
 class Shot(NamedTuple):
