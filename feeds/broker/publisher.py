@@ -124,12 +124,13 @@ class Publisher:
     # -- for the capture -------------------------------------------------------------------------
     def state(self) -> Published:
         """How it does now; from any thread."""
-        boxes = [channel.outbox for channel in self._channels]
-        why = self._why or next((channel.why for channel in self._channels if channel.why), "")
-        return Published(
-            sum(box.published for box in boxes), sum(box.waiting_bytes for box in boxes),
-            sum(box.lost for box in boxes), why,
-        )  # fmt: skip
+        with self._lock:
+            boxes = [channel.outbox for channel in self._channels]
+            why = self._why or next((channel.why for channel in self._channels if channel.why), "")
+            return Published(
+                sum(box.published for box in boxes), sum(box.waiting_bytes for box in boxes),
+                sum(box.lost for box in boxes), why,
+            )  # fmt: skip
 
     def drain(self) -> None:
         """Wait until all that came in the inbox was taken; it must have been closed."""

@@ -167,10 +167,11 @@ class Desk:
         return min([*ends, *(one.venue.cut(recv_ns) for desks in self.views.values() for one in desks)])
 
     def before(self, recv_ns: int, engines: Sequence[Engine]) -> None:
-        """Let in what arrives before a row of that time."""
+        """Let in what arrives before a row of that time, and what comes of it before then: exits of what is filled."""
         for view, desks in self.views.items():
             for inst, one in enumerate(desks):
-                self._book(view, inst, one.venue.arrive(recv_ns, engines[inst].book, self.seq), None)
+                while one.venue.due_ns is not None and one.venue.due_ns <= recv_ns:
+                    self._book(view, inst, one.venue.arrive(one.venue.due_ns, engines[inst].book, self.seq), None)
 
     def after(self, inst: int, events: Events, frame: NDArray[Any]) -> None:
         """Take an instrument's rows, which its engine has applied."""

@@ -212,7 +212,7 @@ def cache_folder() -> Path:
     events = sys.modules.get("feeds.events")
     package = engine.parent
     desk = (package / "desk" / f"{name}.py" for name in ("follow", "queue", "trailing"))
-    files = sorted([*engine.glob("*.py"), *(package / "detectors").glob("*.py"), *desk])
+    files = sorted([*engine.glob("*.py"), *(package / "detectors").glob("*.py"), *filter(Path.exists, desk)])
     if events is not None and events.__file__:
         files.append(Path(events.__file__))
     digest = hashlib.blake2b(digest_size=12)

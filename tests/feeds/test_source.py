@@ -125,7 +125,7 @@ def test_an_unknown_format_is_answered_with_the_nearest(tmp_path: Path) -> None:
 
 
 def test_addresses_that_are_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="nowhere"):
+    with pytest.raises(BadInput, match="a recording, a file or folder of market data"):
         open_source(tmp_path / "nowhere")
     odd = tmp_path / "notes.txt"
     odd.write_text("nothing of the kind\n")

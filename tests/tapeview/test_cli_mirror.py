@@ -65,6 +65,9 @@ async def test_it_says_where_it_is_and_how_to_connect_and_ends_cleanly(number):
     finally:
         process.send_signal(number)
         out, said = await asyncio.to_thread(process.communicate, timeout=20)
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
     assert process.returncode == 0, said.decode()
     assert json.loads(out)["frames"] == 0
     assert b"Traceback" not in said

@@ -127,6 +127,9 @@ async def test_record_and_mirror_as_a_person_runs_them(tmp_path):
     finally:
         mirror.send_signal(signal.SIGINT)
         _, said = await asyncio.to_thread(mirror.communicate, timeout=20)
+        for pipe in (mirror.stdout, mirror.stderr):
+            assert pipe is not None
+            pipe.close()
     assert mirror.returncode == 0
     assert "duplicate" in said
     assert "Traceback" not in said

@@ -66,7 +66,7 @@ def test_a_converted_capture_gives_the_state_of_the_capture(data, tmp_path, name
 
     words = argparse.Namespace(
         source=str(data / name), out=tmp_path / "copy", part_rows=20_000, json=True, format=None, tick=None, lot=None,
-        symbol=None, venue=None, facts=None,
+        symbol=None, venue=None, facts=None, columns=None,
     )  # fmt: skip
     assert convert.run(words) == 0
     source = open_source(data / name)
