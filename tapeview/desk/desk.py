@@ -354,7 +354,7 @@ class Desk:
     # -- orders and fills -------------------------------------------------------------------------
     def _send(
         self, view: str, inst: int, number: int, side: int, lots: int, kind: str, tick: int | None,
-        now_ns: int, *, by_quote: bool = False, parent: int | None = None, why: str = "entry",
+        now_ns: int, *, by_quote: bool = False, parent: int | None = None, why: str = "entry", seq: int | None = None,
     ) -> None:  # fmt: skip
         order = Order(
             id=number, side=side, lots=lots, kind=kind, tick=tick, by_quote=by_quote, sent_ns=now_ns, left=lots,
@@ -364,7 +364,7 @@ class Desk:
         self.views[view][inst].venue.send(order)
         self._add(
             Sent, order=number, view=view, side=side, lots=lots, kind=kind, tick=tick, parent=parent, why=why,
-            inst=inst, recv_ns=now_ns,
+            inst=inst, recv_ns=now_ns, seq=self.seq if seq is None else seq,
         )  # fmt: skip
 
     def _book(self, view: str, inst: int, done: Sequence[Fill | Change], frame: NDArray[Any] | None) -> None:
@@ -441,7 +441,7 @@ class Desk:
         for exit_order in one.exits.after_fill(fill, one.position.trade):
             self._send(
                 view, inst, exit_order.number, exit_order.side, exit_order.lots, exit_order.kind, exit_order.tick,
-                fill.recv_ns, parent=parent, why=exit_order.why,
+                fill.recv_ns, parent=parent, why=exit_order.why, seq=fill.seq,
             )  # fmt: skip
         self._trim(view, inst, fill)
 

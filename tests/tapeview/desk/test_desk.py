@@ -271,6 +271,7 @@ WORDS = ("~{1}", "~{1}00", "b2000{0}:{1}", "b20000:{1}", "b1999{1}:{0}", "a2000{
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 30), max_size=30))
 @settings(max_examples=60, deadline=None)
 @example(18, [10])
+@example(2982, [1, 1, 1, 26, 30, 30])
 def test_position_and_cash_are_the_sums_of_fills_and_records_do_not_depend_on_cuts(seed: int, cuts: list[int]) -> None:
     draw = random.Random(seed)
     rows = script.events(
