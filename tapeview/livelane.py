@@ -109,10 +109,10 @@ class Lateness:
         now = time.monotonic()
         if self._made[0] != self._count and now - self._made_at >= 1.0:
             known = self._ring[: min(self._count, _SAMPLES)]
-            middle, worst = np.percentile(known, (50, 99))
             least = int(known.min())
-            off = least if least >= _BACK_NS else 0
-            self._made, self._made_at = (self._count, (int(middle) - off, int(worst) - off), least), now
+            # Taken off first: years in ns are more than a float counts.
+            middle, worst = np.percentile(known - (least if least >= _BACK_NS else 0), (50, 99))
+            self._made, self._made_at = (self._count, (int(middle), int(worst)), least), now
 
     def middle_and_worst(self) -> tuple[int, int] | None:
         """Median and 99th percentile in ns, made anew each second; None before any.
