@@ -36,6 +36,7 @@ from tapeview.snapshot import (
     ROW_VWAP,
     AlertsPart,
     ChartPart,
+    DeskPart,
     Floats,
     Ints,
     LadderPart,
@@ -61,6 +62,7 @@ def take(
     number: int = 0,
     alerts: AlertsPart | None = None,
     holes: tuple[Hole, ...] = (),
+    desk: DeskPart | None = None,
 ) -> Snapshot:
     """Copy what the window asks for; `holes` are the newest ones of the stream, newest first."""
     scale = _scale(instrument)
@@ -74,6 +76,7 @@ def take(
         chart=chart(engine, scale, window, holes) if window.chart_columns > 0 else None,
         meters=meters(engine) if window.meters else None,
         alerts=alerts,
+        desk=desk,
     )
 
 

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from feeds.errors import BadInput
 from tapeview import detectors
-from tapeview.desk.limits import Limits
+from tapeview.desk.settings import DeskSettings
 from tapeview.engine.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -45,12 +45,6 @@ class ScreenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "auto"
 
 
-class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the desk goes by."""
-
-    limits: Limits = Limits()
-
-
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a person can set."""
 
@@ -61,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     desk: DeskSettings = DeskSettings()
     detectors: dict[str, dict[str, Any] | list[str]] = {}
     """Detector -> its thresholds that are not the default, and 'off' -> detectors that are silent; see `thresholds`."""
+    outlets: dict[str, dict[str, Any]] = {}
+    """Outlet -> its options."""
     keys: dict[str, str] = {}
     """Binding id -> key or keys apart by commas."""
     themes: dict[str, dict[str, str]] = {}

@@ -155,6 +155,11 @@ class Journal:
         """How many of the records posted are on disk."""
         return self._acknowledged
 
+    @property
+    def unwritten(self) -> int:
+        """How many of them are not."""
+        return self._posted - self._acknowledged
+
     def wait(self, number: int | None = None, timeout_s: float = 10.0) -> bool:
         """Wait until so many records (all, for None) are on disk; False where that took too long."""
         wanted = self._posted if number is None else number

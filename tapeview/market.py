@@ -17,6 +17,7 @@ from tapeview.snapshot import Snapshot, Window
 if TYPE_CHECKING:
     from feeds.recording import Recording
     from tapeview.alertlog import AlertLog
+    from tapeview.desk.commands import AnyCommand
     from tapeview.detectors._declare import Thresholds
     from tapeview.explanation import Explanation
     from tapeview.session import Session
@@ -173,6 +174,18 @@ class Market(ABC):
         """Play from some seconds before a story began."""
         del number
         self._only_recorded("replay an alert")
+
+    # -- trading -------------------------------------------------------------------------------
+    def send(self, command: AnyCommand) -> None:
+        """Give the desk of the instrument shown a command; Refused where there is no desk.
+
+        Its `inst` is set here. What came of it is in the desk's records, and in the next snapshot.
+        """
+        del command
+        raise Refused("there is no paper trading here")
+
+    def touched(self) -> None:
+        """A person pressed a key: work goes on."""
 
     # -- anchors -------------------------------------------------------------------------------
     def anchor(self) -> int:

@@ -346,6 +346,78 @@ class AlertsPart:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """A paper order that is not over, as the certain view has it."""
+
+    id: int
+    side: int
+    lots: int
+    """What is left of it."""
+    kind: str
+    """limit, market or stop."""
+    tick: int | None
+    state: str
+    """sent, working, waiting (a stop), triggered."""
+    why: str
+    """entry, stop, target or flatten."""
+    ahead: tuple[int, int] | None
+    """Most and least lots that may be ahead in its queue; None where it waits in none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPart:
+    """Paper trading of the instrument shown, and of the account."""
+
+    off: str
+    """Why nothing can be traded here, '' where it can."""
+    armed: bool
+    locked: str
+    """Why the account is locked to the end of its session, '' where it is not."""
+    account: str
+    position: int
+    """Lots, above 0 long: what is certainly held."""
+    position_hopeful: int
+    """What is held if cancels helped the queues."""
+    entry_tick: float | None
+    """Average price of entry."""
+    stop_tick: int | None
+    """The nearest stop of the position."""
+    orders: tuple[OwnOrder, ...]
+    r: float | None
+    """What the open position stands at in units of its risk; None without one, or without a stop."""
+    profit: str
+    """What the open position stands at, money after costs; '' without one."""
+    profit_hopeful: str
+    session_profit: str
+    """What the account has made since its session's roll, all instruments, open positions included."""
+    loss_used: float
+    """Share of the daily loss that is used up, 0..1."""
+    loss_left: str
+    cover: str
+    """covered, partial, naked or unknown while a position is open, else ''."""
+    cover_text: str
+    trailing: bool
+    pause: str
+    """Why nothing may be entered for now, or only smaller: a pause after a loss, a correlation; '' otherwise."""
+    trades: int
+    """Trades of the account closed in this run."""
+    process: float | None
+    """Share of the process questions answered well over those trades."""
+    hindsight: bool
+    """What comes has been seen before: trades made now prove nothing."""
+    rest: str
+    """Where work and rest stand, in words; '' before the first key."""
+    rest_due: bool
+    """A break is due: only risk speaks."""
+    told: tuple[tuple[int, str, str, bool], ...]
+    """The newest of what a person must hear: (number, kind, words, an alarm that nothing mutes), oldest first."""
+    unwritten: int
+    """Records that are not on disk yet."""
+    trouble: str
+    """Why the journal or an outlet does not take records; '' while all is well."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One frame."""
 
@@ -358,3 +430,5 @@ class Snapshot:
     chart: ChartPart | None = None
     meters: MetersPart | None = None
     alerts: AlertsPart | None = None
+    desk: DeskPart | None = None
+    """None where there is no paper trading."""

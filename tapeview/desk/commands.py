@@ -103,6 +103,29 @@ class Note(Command, frozen=True, tag="note"):
     """Whether the plan was followed."""
 
 
-AnyCommand = Arm | Disarm | Place | Call | Cancel | CancelAt | CancelAll | Flatten | Trail | Note
+class Lock(Command, frozen=True, tag="lock"):
+    """Lock the desk to the end of the session, flattening it: another desk of the account has locked."""
+
+    reason: str
+
+
+class Elsewhere(Command, frozen=True, tag="elsewhere"):
+    """What other desks of the same account have made since this one began; the daily limit counts it."""
+
+    profit: str
+    """Money as decimal text, open positions at the exit side of the book."""
+
+
+class Scale(Command, frozen=True, tag="scale"):
+    """Allow only a share of the usual size from now on, as where positions elsewhere move together with this one."""
+
+    share: float
+    """Above 0, at most 1."""
+    why: str = ""
+
+
+AnyCommand = (
+    Arm | Disarm | Place | Call | Cancel | CancelAt | CancelAll | Flatten | Trail | Note | Lock | Elsewhere | Scale
+)
 TRADING: Final = (Place,)
 """Commands that may open or add to a position: they need an armed desk; taking risk away never does."""

@@ -150,6 +150,19 @@ class Told(Record, frozen=True, tag="told"):
     text: str
 
 
+class Alerted(Record, frozen=True, tag="alerted"):
+    """A detector told of something while the run went on."""
+
+    detector: str
+    phase: str
+    text: str
+    side: int
+    tick: int | None
+    score: float
+    confidence: float | None
+    grade: int
+
+
 class Kept(Record, frozen=True, tag="kept"):
     """State that a restart reads before anything else: the daily lock, the run of losses."""
 
@@ -157,6 +170,6 @@ class Kept(Record, frozen=True, tag="kept"):
     line: str
 
 
-AnyRecord = Commanded | Refused | Decided | Sent | Changed | Filled | Closed | Noted | Told | Kept
+AnyRecord = Commanded | Refused | Decided | Sent | Changed | Filled | Closed | Noted | Told | Alerted | Kept
 ALARMS: Final = frozenset({"naked", "lock"})
 """Kinds of Told that nothing mutes."""
