@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -125,14 +126,20 @@ class Recording(Source):
 
         A damaged part becomes a GAP row, followed by the next part's book as a snapshot.
         """
+        with ThreadPoolExecutor(1, "read ahead") as ahead:
+            yield from self._parts_from(number, ahead)
+
+    def _parts_from(self, number: int, ahead: Executor) -> Iterator[Events]:
         self._position = sum(part.bytes for part in self.parts[:number])
         lost: Part | None = None
         first = True
+        coming: Future[PartRows] | None = None
         for at in range(number, len(self.parts)):
             part = self.parts[at]
             try:
-                rows = self._open_part(at)
+                rows = coming.result() if coming is not None else self._open_part(at)
             except BadInput as error:
+                coming = None
                 self.checks.damaged += 1
                 self.checks.problem(str(error))
                 if lost is None:
@@ -147,8 +154,12 @@ class Recording(Source):
             elif first and len(keyframe):
                 yield keyframe
             first = False
+            coming = None
             while len(piece := rows.take(_PIECE, self.assemble)):
                 yield piece
+                if coming is None and at + 1 < len(self.parts):
+                    # Whoever asks for a second piece goes on: the next part is opened meanwhile.
+                    coming = ahead.submit(self._open_part, at + 1)
         if lost is not None:
             yield _hole(len(self.instruments), lost, None, empty())
 
