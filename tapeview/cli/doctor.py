@@ -159,5 +159,5 @@ def _sqlite() -> list[Finding]:
     import sqlite3
 
     fit = sqlite3.sqlite_version_info >= _SAFE_SQLITE
-    note = "" if fit else " (before 3.51.3: safe with one connection, which is how it will be used)"
+    note = "" if fit else " (before 3.51.3: safe with one connection, which is how it is used)"
     return [Finding("sqlite", "ok" if fit else "note", sqlite3.sqlite_version + note)]

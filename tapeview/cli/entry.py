@@ -37,7 +37,8 @@ COMMANDS: Final = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{self.prog}: {message}", None, f"see {self.prog} --help")
+        where = f"{self.prog.partition(' ')[2]}: " if " " in self.prog else ""
+        raise BadInput(f"{where}{message}", None, f"see {self.prog} --help")
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
