@@ -352,23 +352,31 @@ def market_at(engine: Engine, outcome: Batch, row: int) -> Slice:
     if ((later["kind"] == CLEAR) | (later["marks"] & SNAPSHOT != 0)).any():
         return Slice(None, None, prints)
     levels = {
-        side: {int(level["tick"]): int(level["lots"]) for level in got}
+        side: dict(zip(got["tick"].tolist(), got["lots"].tolist(), strict=True))
         for side, got in ((1, engine.book.bids(64)), (-1, engine.book.asks(64)))
     }
-    of_book = (later["kind"] >= BOOK) & (later["kind"] <= FILL) & (later["marks"] & OFF_GRID == 0)
-    changed = np.flatnonzero(of_book)
-    for at in changed[::-1].tolist():
-        fact = later[at]
-        side = levels.get(int(fact["side"]))
-        if side is None:
-            continue
-        side[int(fact["tick"])] = int(fact["was"])
-        if fact["from_tick"] != NONE:
-            left = int(fact["from_tick"])
-            side[left] = side.get(left, 0) + int(fact["order_was"])
+    kind = later["kind"]
+    of_book = (kind >= BOOK) & (kind <= FILL) & (later["marks"] & OFF_GRID == 0)
+    for side, known in levels.items():
+        _take_back(known, later, np.flatnonzero(of_book & (later["side"] == side)))
     bids = sorted(((tick, lots) for tick, lots in levels[1].items() if lots > 0), reverse=True)
     asks = sorted((tick, lots) for tick, lots in levels[-1].items() if lots > 0)
     return Slice(tuple(bids[:_BOOK_ROWS]), tuple(asks[:_BOOK_ROWS]), prints)
+
+
+def _take_back(levels: dict[int, int], frame: NDArray[Any], rows: NDArray[np.intp]) -> None:
+    """Undo changes of one side in rows of a frame: the first one of a level tells what stood there before."""
+    tick, was = frame["tick"][rows], frame["was"][rows]
+    left = frame["from_tick"][rows]
+    if (left != NONE).any():
+        columns = (tick.tolist(), was.tolist(), left.tolist(), frame["order_was"][rows].tolist())
+        for at, before, gone, lots in reversed(list(zip(*columns, strict=True))):
+            levels[at] = before
+            if gone != NONE:
+                levels[gone] = levels.get(gone, 0) + lots
+        return
+    ticks, first = np.unique(tick, return_index=True)
+    levels.update(zip(ticks.tolist(), was[first].tolist(), strict=True))
 
 
 def _known(value: float) -> float:

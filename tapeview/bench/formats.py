@@ -97,9 +97,7 @@ def _csv(piece: Events) -> bytes:
     return out.getvalue()
 
 
-def _rate(
-    rounds: int, count: int, work: Callable[[], object], clock: Callable[[], float] = time.process_time
-) -> float:
+def _rate(rounds: int, count: int, work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
     times = []
     for _ in range(rounds):
         began = clock()
