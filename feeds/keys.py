@@ -1,19 +1,26 @@
 """Keys of venues that want one: from the environment, or from a file that nobody else can read; never shown.
 
-The file is `$TAPEVIEW_KEYS`, or `tapeview/keys.toml` in the configuration folder, and holds `NAME = "value"` lines of
-the same names. A key is in no text that this package writes: frames that carry one are sent and not recorded.
+A key goes to the venue's own hosts alone. At another address, as of a test net or a mirror, none is sent; this machine
+itself gets one where TAPEVIEW_KEYS_TO_LOOPBACK is 1, for trials. The file is `$TAPEVIEW_KEYS`, or `tapeview/keys.toml`
+in the configuration folder, and holds `NAME = "value"` lines of the same names. A key is in no text that this package
+writes: frames that carry one are sent and not recorded.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
+from urllib.parse import urlsplit
 
 from feeds.errors import BadInput
 
+TO_LOOPBACK: Final = "TAPEVIEW_KEYS_TO_LOOPBACK"
+"""Name of the variable that lets keys go to this machine itself."""
+_SAFE: Final = ("https", "wss")
 _MOST_BYTES: Final = 1 << 16
 _OTHERS: Final = 0o077
 
@@ -58,6 +65,33 @@ def find_any(names: Iterable[str], environ: Mapping[str, str] | None = None) -> 
     names = list(names)
     found = _gather(names, os.environ if environ is None else environ)
     return Secrets(found) if len(found) == len(names) else None
+
+
+def find_for(
+    whose: str,
+    names: Iterable[str],
+    places: Iterable[str],
+    own: Collection[str],
+    environ: Mapping[str, str] | None = None,
+) -> Secrets | None:  # fmt: skip
+    """Find what may be sent to all of some URLs; None where one of them is to get no key.
+
+    `own` are the venue's own URLs, at whose hosts a key is needed: where it is missing there, BadInput is raised.
+    """
+    environ = os.environ if environ is None else environ
+    hosts = {urlsplit(one).hostname for one in own}
+    strange = [one for one in places if urlsplit(one).hostname not in hosts or urlsplit(one).scheme not in _SAFE]
+    if not strange:
+        return find(whose, names, environ)
+    trial = environ.get(TO_LOOPBACK) == "1" and all(_is_loopback(urlsplit(one).hostname or "") for one in strange)
+    return find_any(names, environ) if trial else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _gather(names: list[str], environ: Mapping[str, str]) -> dict[str, str]:

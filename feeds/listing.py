@@ -24,6 +24,57 @@ class Market(NamedTuple):
     venue: type[Access]
     symbol: str
 
+    @property
+    def key(self) -> object:
+        """Addresses of one key share a client."""
+        return self.venue
+
+    @property
+    def text(self) -> str:
+        """As it can be opened again."""
+        return f"live:{self.venue.name}:{self.symbol}"
+
+
+class Named(NamedTuple):
+    """What is known of a venue before a broker tells of it."""
+
+    name: str
+    tier: str = ""
+    verification: str = ""
+
+
+class Logged(NamedTuple):
+    """One instrument of a broker's logs, as it is followed live."""
+
+    venue: Named
+    symbol: str
+    address: str
+    """`broker://HOST[:PORT]/VENUE:SYMBOL`."""
+
+    @property
+    def key(self) -> object:
+        """Each log has a reader of its own."""
+        return self.address
+
+    @property
+    def text(self) -> str:
+        """As it can be opened again."""
+        return f"live:{self.address}"
+
+
+def parse_line(address: str) -> Market | Logged:
+    """Read `VENUE:SYMBOL` or `broker://HOST[:PORT]/VENUE:SYMBOL`, with or without `live:` before it.
+
+    Raises BadInput naming what is wrong.
+    """
+    text = address.removeprefix("live:")
+    if not text.startswith("broker://"):
+        return parse(text)
+    from feeds.broker.address import parse_address
+
+    found = parse_address(text)
+    return Logged(Named(found.venue), found.symbol, text)
+
 
 def parse(address: str) -> Market:
     """Read `VENUE:SYMBOL`, with or without `live:` before it; raise BadInput naming what is wrong."""
@@ -62,7 +113,7 @@ async def listed(
     symbols = list(symbols)
     more: dict[str, Any] = {"body": venue.instruments_body} if venue.instruments_body else {}
     if venue.secrets:
-        key = keys.find(venue.name, venue.secrets) if base is None else keys.find_any(venue.secrets)
+        key = key_for(venue, symbols, [rebased(url, base) for url in venue.listing_urls(symbols)])
         if key is not None and (headers := venue.headers(key)):
             more["headers"] = headers
     found: dict[str, Instrument] = {}
@@ -84,6 +135,13 @@ async def listed(
             raise BadInput(f"{venue.name}: symbol", symbol, "one of its instruments, such as " + ", ".join(known))
         chosen[exact] = (len(chosen), found[exact])
     return chosen
+
+
+def key_for(venue: type[Access], symbols: Iterable[str], places: Iterable[str]) -> keys.Secrets | None:
+    """The key that a venue needs, where all of some URLs may see it; raises BadInput where it is missing."""
+    symbols = list(symbols)
+    own = [one.url for one in venue.sockets(symbols)] + [*venue.listing_urls(symbols), venue.instruments_url()]
+    return keys.find_for(venue.name, venue.secrets, places, own)
 
 
 def sockets(venue: type[Access], symbols: Iterable[str], base: str | None = None) -> tuple[Socket, ...]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from feeds import keys
 from feeds.backoff import Budget
 from feeds.clock import TICK_NS, Clock
 from feeds.errors import BadInput
@@ -24,7 +23,7 @@ from feeds.feed import Feed
 from feeds.inbox import Inbox
 from feeds.instruments import Instrument
 from feeds.link import FIRST_DATA_NS, Do, Link, LinkState
-from feeds.listing import rebased
+from feeds.listing import key_for, rebased
 from feeds.recording.blocks import CLOCKS, DISCONNECT
 from feeds.recording.derived import FRAME_CHANNEL, SNAPSHOT_CHANNEL
 from feeds.renewals import TRIES, Renewals
@@ -54,6 +53,7 @@ _PING_S: Final = 5.0
 _LOG: Final = 1000
 _FETCH_S: Final = 10.0
 _PAUSE_S: Final = 0.005
+_TURN_S: Final = 0.1
 _HTTP: Final = "http:"
 """Before a host's name where its budget is for requests."""
 
@@ -174,20 +174,30 @@ class Client:
         self._data_ns: dict[int, int] = {}
         self._renewals = Renewals(draw)
         self._symbols = {inst: symbol for symbol, (inst, _) in instruments.items()}
+        self.shown = ""
+        """The symbol somebody looks at: of many that come back at once it comes first."""
+        self._urgent = 0
+        """Requests that are waiting to be made for it."""
         self._again = again or (venue.sockets if sockets is None else None)
         self._round_ns = self._times.mono_ns()
         names = tuple(instruments)
         made = venue.sockets(instruments) if sockets is None else sockets
-        if self._again is not None and len(made) != len(self._again(names[:1])):
-            self._again = None  # symbols are spread over sockets, and which is where is not known
-        self._routes = [
-            _Route(n, socket, Link(venue.terms, draw), names if self._again else (), n) for n, socket in enumerate(made)
-        ]
+        self._routes = []
+        alike: Counter[tuple[str, ...]] = Counter()
+        for n, socket in enumerate(made):
+            some = socket.symbols or names
+            self._routes.append(_Route(n, socket, Link(venue.terms, draw), some if self._again else (), alike[some]))
+            alike[some] += 1
+        if self._again is not None and any(len(self._again(some)) != n for some, n in alike.items()):
+            self._again = None  # which symbols are on which socket is not known
+            for route in self._routes:
+                route.symbols = ()
         self._key = None
         if venue.secrets:
-            # Elsewhere than at the venue, as at a mirror of it, a key may not be needed.
-            own = sockets is None or tuple(sockets) == venue.sockets(list(instruments))
-            self._key = keys.find(venue.name, venue.secrets) if own else keys.find_any(venue.secrets)
+            places = [socket.url for socket in made] + [rebased(venue.instruments_url(), rest)]
+            self._key = key_for(venue, names, places)
+            if self._key is None:
+                self._tell(places[0], "no key is sent here: it is not the venue's own address")
 
     # -- running ---------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -196,7 +206,7 @@ class Client:
             while True:
                 self._clocks()
                 now = self._times.mono_ns()
-                for route in list(self._routes):
+                for route in sorted(self._routes, key=lambda route: self.shown not in route.socket.symbols):
                     self._look_after(route, now)
                 self._deliver()
                 self.inbox.put(self._clock.due(self._times.now()[0]))
@@ -610,11 +620,25 @@ class Client:
         finally:
             self._fetching.discard((conn, symbol))
 
+    async def _turn(self, budget: Budget, symbol: str) -> None:
+        """Wait until a host may be asked, and longer while the symbol somebody looks at waits for the same."""
+        first = symbol == self.shown
+        self._urgent += first
+        try:
+            while True:
+                if self._urgent and not first:
+                    await asyncio.sleep(_TURN_S)
+                elif wait := budget.ask(self._times.mono_ns()):
+                    await asyncio.sleep(wait / _S)
+                else:
+                    return
+        finally:
+            self._urgent -= first
+
     async def _get(self, url: str, symbol: str) -> bytes | None:
         host = urlsplit(url).netloc
         budget = self._budget(_HTTP + host)
-        while wait := budget.ask(self._times.mono_ns()):
-            await asyncio.sleep(wait / _S)
+        await self._turn(budget, symbol)
         try:
             async with asyncio.timeout(_FETCH_S):
                 answer = await self._fetch(url)

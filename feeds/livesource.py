@@ -10,26 +10,24 @@ import asyncio
 import concurrent.futures
 import random
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from feeds.errors import BadInput
-from feeds.source import Checks, OpenOptions, Source, SourceInfo
+from feeds.ongoing import Ongoing
+from feeds.source import Checks, OpenOptions, SourceInfo
 
 if TYPE_CHECKING:
     from feeds.backoff import Budget
-    from feeds.events import Events
     from feeds.instruments import Instrument
-    from feeds.live import Times
-    from feeds.recording.queue import FrameQueue
+    from feeds.listing import Get, Logged, Market
+    from feeds.live import Client, Times
     from feeds.rest import Answer, Rest
     from feeds.venues._access import Access
 
 R = TypeVar("R")
-_ROUND_S: Final = 0.2
 _LIST_S: Final = 30.0
 """Longest that a venue's list of instruments is waited for."""
 _END_S: Final = 5.0
@@ -102,8 +100,8 @@ class Wires:
         self.close()
 
 
-class LiveSource(Source):
-    """Some instruments of one venue, from now on. Its stream is one: `batches` goes on where it is."""
+class LiveSource(Ongoing):
+    """Some instruments of one venue, from now on."""
 
     def __init__(
         self,
@@ -125,6 +123,7 @@ class LiveSource(Source):
         from feeds.listing import sockets
         from feeds.live import Client, Times
 
+        super().__init__(seconds=seconds)
         self.venue = venue
         self.symbols = tuple(instruments)
         self.instruments = tuple(one for _, one in instruments.values())
@@ -133,98 +132,63 @@ class LiveSource(Source):
             format="live", venue=venue.name, tier=venue.tier, verification=venue.verification, bytes=0,
         )  # fmt: skip
         self.folder = record
-        self.queue = _recorder(venue, instruments, record) if record is not None else None
+        if record is not None:
+            from feeds.recording.capture import begin_capture
+
+            self.queue = begin_capture(venue, instruments, record, "--record").queue
         self.times: Times = Times()
-        self.client = Client(
+        self._client = Client(
             venue, instruments, fetch=wires.get, sockets=sockets(venue, instruments, url), rest=rest,
             sink=self.queue, times=self.times, budgets=wires.budgets, draw=draw,
             again=lambda some: sockets(venue, some, url),
         )  # fmt: skip
-        self.checks: Checks = self.client.checks
+        self.checks: Checks = self._client.checks
         self._wires, self._own_wires = wires, own_wires
-        self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
-        self._over = threading.Event()
-        self._failed: BaseException | None = None
-        self._started = False
-
-    # -- running ---------------------------------------------------------------------------------
-    def start(self) -> None:
-        """Connect; again, nothing."""
-        if not self._started:
-            self._started = True
-            self._wires.start(self._run())
-
-    async def _run(self) -> None:
-        try:
-            self._task = asyncio.get_running_loop().create_task(self.client.run())
-            await asyncio.gather(self._task, return_exceptions=True)
-            if not self._task.cancelled():
-                self._failed = self._task.exception()
-        finally:
-            self.client.inbox.close()
-            self._over.set()
 
     @property
-    def failed(self) -> BaseException | None:
-        """The fault of the program that ended the client; None while it runs or was ended in order."""
-        return self._failed
+    def client(self) -> Client:
+        """The venue's client."""
+        return self._client
 
-    def take(self, timeout_s: float = 0.0) -> Sequence[Events]:
-        """All batches that wait, after waiting for the first up to a time."""
-        return self.client.inbox.take(timeout_s)
+    def show(self, symbol: str) -> None:
+        """Somebody looks at this symbol: of many that come back at once it comes first."""
+        self._client.shown = symbol
 
-    def batches(self) -> Iterator[Events]:
-        """Give what comes, until the time is over or the source is closed."""
-        self.start()
-        end = None if self._seconds is None else time.monotonic() + self._seconds
-        while not self.client.inbox.over:
-            left = _ROUND_S if end is None else min(_ROUND_S, end - time.monotonic())
-            if left <= 0:
-                return
-            yield from self.take(left)
-        if self._failed is not None:
-            raise self._failed
-
-    def stop(self) -> None:
-        """End the client and the recording in order; what came before can still be taken."""
-        if self._started and not self._over.is_set():
-            self._wires.loop.call_soon_threadsafe(self._cancel)
-            self._over.wait(_END_S)
-        queue, self.queue = self.queue, None
-        if queue is not None:
-            queue.close()
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        else:
-            self._over.set()
+    def _launch(self, work: Coroutine[Any, Any, None]) -> None:
+        self._wires.start(work)
 
     def close(self) -> None:
         """End the client, the recording, and the loop where it is this source's own."""
-        self.stop()
+        super().close()
         if self._own_wires:
             self._wires.close()
 
 
-def _recorder(venue: type[Access], instruments: Mapping[str, tuple[int, Instrument]], folder: Path) -> FrameQueue:
-    from feeds.recording.frames import FrameWriter
-    from feeds.recording.manifest import Manifest, program
-    from feeds.recording.queue import FrameQueue
+async def open_line(
+    addresses: Sequence[Market | Logged],
+    wires: Wires,
+    get: Get,
+    *,
+    url: str | None = None,
+    rest: str | None = None,
+    record: Path | None = None,
+    draw: Callable[[], float] = random.random,
+) -> Ongoing:
+    """One source for addresses of one key: a venue's client, or the reader of a broker's log; not yet started.
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput("--record", str(folder), "a folder that does not exist yet, or an empty one")
-    about = Manifest(
-        created_by=program(),
-        origin=" ".join(f"{venue.name}:{symbol}" for symbol in instruments),
-        venue=venue.name,
-        source_format="live",
-        tier=venue.tier,
-        verification=venue.verification,
-        instruments=tuple(one for _, one in instruments.values()),
-    )
-    return FrameQueue(FrameWriter(folder, about))
+    Raises BadInput for what the venue or the broker does not have, OSError where neither answers.
+    """
+    from feeds.listing import Logged, listed
+
+    first = addresses[0]
+    if isinstance(first, Logged):
+        if record is not None:
+            raise BadInput("--record", str(record), "addresses of venues: what a broker tells its capture has recorded")
+        from feeds.broker.client import follow
+
+        return await follow(first.address)
+    found = await listed(first.venue, [one.symbol for one in addresses], get, rest)
+    return LiveSource(first.venue, found, wires, url=url, rest=rest, record=record, draw=draw)
 
 
 def open_live(address: str, options: OpenOptions) -> LiveSource:

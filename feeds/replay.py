@@ -201,6 +201,17 @@ class Player:
         before = int(np.searchsorted(self._ends, due, side="right"))
         return self._take(int(self._ends[before - 1]) if before else self._at)
 
+    def up_to(self, market_ns: int) -> Events:
+        """The rows up to a market time, to the end of a message, which is then reached; pauses."""
+        self.paused = True
+        while (not len(self._rows) or self._times[-1] <= market_ns) and self._load(None):
+            pass
+        due = int(np.searchsorted(self._times, market_ns, side="right"))
+        before = int(np.searchsorted(self._ends, due, side="right"))
+        rows = self._take(max(self._at, int(self._ends[before - 1]) if before else 0))
+        self.market_ns = market_ns if self.market_ns is None else max(self.market_ns, market_ns)
+        return rows
+
     def step_event(self) -> Events:
         """The rows to the end of the next venue message, with the CLOCK rows before it; pauses."""
         return self._step(lambda rows: rows["kind"] != CLOCK)

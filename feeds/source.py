@@ -191,6 +191,15 @@ def open_source(address: str | Path, options: OpenOptions | None = None) -> Sour
     return WithFacts(source, [fact for parsed in read_facts(path) for fact in parsed.facts])
 
 
+def local(address: str) -> Path | None:
+    """The file or folder an address names; None where there is none of that name."""
+    try:
+        path = Path(address).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError):  # a name too long for any file, a home of nobody
+        return None
+
+
 def _open(address: str | Path, options: OpenOptions) -> Source:
     text = str(address)
     if text.startswith("simulator:"):
@@ -205,8 +214,8 @@ def _open(address: str | Path, options: OpenOptions) -> Source:
         from feeds.broker.client import open_broker
 
         return open_broker(text, options)
-    path = Path(text).expanduser()
-    if not path.exists():
+    path = local(text)
+    if path is None:
         raise BadInput("source", text, "a recording, a file or folder of market data, or simulator:seed=7,minutes=30")
     from feeds.recording import is_recording, open_recording
 

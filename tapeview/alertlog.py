@@ -118,6 +118,23 @@ class AlertLog:
                 at += 1 if forward else -1
         return None
 
+    def standing(self, inst: int, seq: int) -> tuple[list[Alert], Alert | None]:
+        """What stands after a row, each as it was told last, and the newest line that was not held back."""
+        stands: list[Alert] = []
+        newest: Alert | None = None
+        with self._lock:
+            for first, detector, key in self._order.get(inst, []):
+                if first > seq:
+                    break
+                told = [found.alert for found in self._stories[inst, detector, key] if found.alert.seq <= seq]
+                if told[-1].lasts and told[-1].phase != "cleared":
+                    stands.append(told[-1])
+                for alert in told:
+                    known = alert.phase != "cleared" and not alert.held
+                    if known and (newest is None or alert.seq >= newest.seq):
+                        newest = alert
+        return stands, newest
+
     def part(self, inst: int, seq: int, window: Window) -> AlertsPart:
         """What a screen shows of the stories told up to a row."""
         with self._lock:

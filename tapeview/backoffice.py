@@ -1,50 +1,47 @@
 """The back office: this process's one journal, and the outlets that read it. Runs of all desks are written here.
 
 A journal that cannot be had (another program writes it, its file is damaged) turns trading off with a sentence; it
-never keeps the screen from opening.
+never keeps the screen from opening. An outlet that cannot begin or deliver is told of, and keeps nothing else waiting.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from feeds.errors import BadInput
-from tapeview import __version__, journal
+from tapeview import __version__, config, journal
 from tapeview.config import Config
 from tapeview.desk.records import AnyRecord
-from tapeview.journal import Journal
+from tapeview.journal import About, Journal
+from tapeview.outlets import load
+from tapeview.outlets._runner import Post
 
+__all__ = ["About", "BackOffice"]
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run needs to be made again, besides its source and its commands."""
-
-    account: str
-    live: bool
-    """A venue's market, as it happened."""
-    equity: str
-    """The account's at the run's start."""
-    calendar: str
-    costs: str
-    """Name of the profile."""
-    limits: dict[str, float]
-    from_seq: int = -1
-    """The newest row that was applied when the desk began; -1 for the source's start."""
-    kept: dict[str, str] = {}
-    """States the desk began with."""
-    hindsight: bool = False
-    """The rows had been on the screen before."""
+_CLOSE_S: Final = 1.5
+"""How long the end of the program waits for deliveries; what is not delivered then goes out the next time."""
 
 
 class BackOffice:
-    """Opens the journal at the first run; raise nothing but in `begin`."""
+    """Opens the journal and the outlets at the first run; raise nothing but in `open`, `kept` and `begin`."""
 
     def __init__(self, settings: Config, path: Path | None = None) -> None:
         self.settings = settings
         self.path = path if path is not None else journal.own_path()
+        self.outlets = tuple(name for name, one in config.outlet_options(settings).items() if one.on)
+        """Names of those that are on."""
+        self._opening = threading.Lock()
         self._journal: Journal | None = None
+        self._posts: list[Post] = []
+        self._starter: threading.Thread | None = None
+        self._unfit: list[str] = []
+        """Why outlets could not begin."""
         self._off = ""
 
     @property
@@ -54,8 +51,9 @@ class BackOffice:
 
     @property
     def trouble(self) -> str:
-        """Why records wait, '' while all is well."""
-        return self._journal.trouble if self._journal is not None else ""
+        """Why records wait, or do not go out; '' while all is well."""
+        said = [self._journal.trouble] if self._journal is not None else []
+        return "; ".join(text for text in [*said, *self._unfit, *(post.trouble for post in self._posts)] if text)
 
     @property
     def unwritten(self) -> int:
@@ -63,14 +61,35 @@ class BackOffice:
         return self._journal.unwritten if self._journal is not None else 0
 
     def open(self) -> Journal:
-        """The journal, opened now where it was not; raise BadInput where that cannot be."""
-        if self._journal is None:
+        """The journal, opened now where it was not, and the outlets with it; raise BadInput where that cannot be."""
+        with self._opening:
+            if self._journal is None:
+                try:
+                    self._journal = Journal(self.path)
+                except BadInput as error:
+                    self._off = str(error)
+                    raise
+                self._off = ""
+                self._start_outlets(self._journal)
+            return self._journal
+
+    def _start_outlets(self, book: Journal) -> None:
+        self._unfit, self._posts = [], []
+        if self.outlets:
+            # What some of them import takes longer than a key press may.
+            self._starter = threading.Thread(target=self._begin, args=(book, book.newest()), daemon=True)
+            self._starter.start()
+
+    def _begin(self, book: Journal, newest: tuple[int, int]) -> None:
+        options = config.outlet_options(self.settings)
+        for name in self.outlets:
             try:
-                self._journal = Journal(self.path)
-            except BadInput as error:
-                self._off = str(error)
-                raise
-        return self._journal
+                post = Post(name, load(name)(options[name]), book)
+                post.start(newest)
+            except Exception as error:  # whatever keeps one from beginning concerns no other, nor the journal
+                self._unfit.append(f"{name}: {error}")
+            else:
+                self._posts.append(post)
 
     def kept(self) -> dict[str, str]:
         """The newest line of every state that a restart reads first, by what it is of; raise BadInput as `open`."""
@@ -82,7 +101,7 @@ class BackOffice:
         return self.open().begin(source, __version__, settings, journal.now_ns())
 
     def post(self, run: int, records: Sequence[AnyRecord]) -> None:
-        """Hand over records of a run."""
+        """Hand over records of a run; nobody waits for the disk."""
         self.open().post(run, records)
 
     def end(self, run: int, digest: str) -> None:
@@ -90,7 +109,18 @@ class BackOffice:
         self.open().end(run, digest, journal.now_ns())
 
     def close(self) -> None:
-        """Write what there is and let go of the file."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        """Write what there is, let it go out where that is soon done, and let go of the file."""
+        until = time.monotonic() + _CLOSE_S
+        with self._opening:
+            book, self._journal = self._journal, None
+            if self._starter is not None:
+                self._starter.join(_CLOSE_S)
+            posts, self._posts = self._posts, []
+        if book is None:
+            return
+        book.wait(timeout_s=_CLOSE_S)
+        for post in posts:
+            post.ask_to_end()
+        for post in posts:
+            post.stop(max(0.0, until - time.monotonic()))
+        book.close()

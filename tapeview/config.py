@@ -19,13 +19,18 @@ from msgspec import Meta
 
 from feeds.errors import BadInput
 from tapeview import detectors
+from tapeview import outlets as ways_out
 from tapeview.desk.settings import DeskSettings
 from tapeview.engine.settings import EngineSettings
 
 if TYPE_CHECKING:
     from tapeview.detectors._declare import Thresholds
+    from tapeview.outlets._declare import Options
 
 DETECTORS: Final = "detectors"
+OUTLETS: Final = "outlets"
+HERE: Final = Path("tapeview.toml")
+"""The settings of the folder one is in."""
 OFF: Final = "off"
 _BOUNDS: Final = (("minimum", "at least"), ("maximum", "at most"))
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
@@ -56,7 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     detectors: dict[str, dict[str, Any] | list[str]] = {}
     """Detector -> its thresholds that are not the default, and 'off' -> detectors that are silent; see `thresholds`."""
     outlets: dict[str, dict[str, Any]] = {}
-    """Outlet -> its options."""
+    """Outlet -> its options that are not the default; see `outlet_options`."""
     keys: dict[str, str] = {}
     """Binding id -> key or keys apart by commas."""
     themes: dict[str, dict[str, str]] = {}
@@ -82,7 +87,7 @@ def user_file() -> Path:
 
 def search() -> list[Path]:
     """The files that are read, first to last, as far as they exist."""
-    return [path for path in (user_file(), Path("tapeview.toml")) if path.is_file()]
+    return [path for path in (user_file(), HERE) if path.is_file()]
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -106,6 +111,9 @@ def load(paths: Iterable[Path] | None = None, sets: Iterable[str] = ()) -> Loade
     for path in search() if paths is None else paths:
         layer = read_file(path)
         check(layer, str(path))
+        if path == HERE and layer.get(OUTLETS):
+            # Whoever made the folder may not have records sent anywhere, or written.
+            raise BadInput(f"{path}: {OUTLETS}", None, f"outlets in your own settings alone ({user_file()})")
         _merge(merged, layer)
         origin.update(dict.fromkeys(_leaves(layer), str(path)))
     for word in sets:
@@ -113,7 +121,9 @@ def load(paths: Iterable[Path] | None = None, sets: Iterable[str] = ()) -> Loade
         check(layer, "--set")
         _merge(merged, layer)
         origin.update(dict.fromkeys(_leaves(layer), "--set"))
-    return Loaded(check(merged, "settings"), origin)
+    loaded = Loaded(check(merged, "settings"), origin)
+    check_outlets(loaded)
+    return loaded
 
 
 def parse_set(word: str) -> dict[str, Any]:
@@ -144,6 +154,7 @@ def check(table: Mapping[str, Any], place: str) -> Config:
     """Turn a table into a Config; raise BadInput naming place, key and the nearest known key."""
     _refuse_unknown(table, Config, "", place)
     _refuse_unknown_detectors(table.get(DETECTORS), place)
+    _check_outlets(table.get(OUTLETS), place)
     try:
         return msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
@@ -186,6 +197,54 @@ def _refuse_unknown_detectors(table: object, place: str) -> None:
             raise BadInput(f"{place}: {shown}", table[name], "a table of thresholds")
 
 
+def _check_outlets(table: object, place: str) -> None:
+    """Refuse outlets and options that there are not; imports those that are named."""
+    if not isinstance(table, Mapping):
+        return
+    for name, said in table.items():
+        known = ways_out.names()
+        shown = f"{OUTLETS}.{name}"
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise BadInput(f"{place}: outlet", shown, f"{near[0]!r}?" if near else "one of " + ", ".join(known))
+        if not isinstance(said, Mapping):
+            raise BadInput(f"{place}: {shown}", said, "a table of options")
+        kind = ways_out.load(name).options
+        for key, value in said.items():
+            _check_key(kind, key, value, f"{place}: {shown}")
+
+
+def check_outlets(loaded: Loaded) -> None:
+    """Refuse outlets that are on with options they cannot work with; raise BadInput naming the file and the key."""
+    for name, options in outlet_options(loaded.config).items():
+        if options.on:
+            try:
+                ways_out.load(name).check(options)
+            except BadInput as error:
+                shown = f"{OUTLETS}.{name}.{error.place}"
+                origin = loaded.origin.get(shown) or loaded.origin.get(f"{OUTLETS}.{name}.on", "settings")
+                raise BadInput(f"{origin}: {shown}", error.value, error.expected) from None
+
+
+def outlet_options(settings: Config, *, silent: bool = False) -> dict[str, Options]:
+    """The options of every outlet that the settings name, or of all; imports them."""
+    named = ways_out.names() if silent else settings.outlets
+    return {name: msgspec.convert(settings.outlets.get(name, {}), ways_out.load(name).options) for name in named}
+
+
+def _check_key(kind: type[msgspec.Struct], key: str, value: object, place: str) -> None:
+    if key not in kind.__struct_fields__:
+        near = difflib.get_close_matches(key, kind.__struct_fields__, 1)
+        wanted = f"{near[0]!r}?" if near else "one of " + ", ".join(kind.__struct_fields__)
+        raise BadInput(f"{place}: key", key, wanted)
+    try:
+        msgspec.convert({key: value}, kind)
+    except msgspec.ValidationError as error:
+        expected = _PLACE.sub("", str(error)).removeprefix("Expected ")
+        bounds = bounds_of(option_schema(kind, key))
+        raise BadInput(f"{place}.{key}", str(value), f"{expected} ({bounds})" if bounds else expected) from None
+
+
 def thresholds(loaded: Loaded, *, silent: bool = False) -> dict[str, Thresholds]:
     """The thresholds of every detector that is not off, or of all; imports the detectors.
 
@@ -199,17 +258,7 @@ def thresholds(loaded: Loaded, *, silent: bool = False) -> dict[str, Thresholds]
         kind, said = detector.thresholds, loaded.config.detectors.get(name, {})
         assert isinstance(said, dict), name
         for key, value in said.items():
-            place = f"{_origin(loaded, f'{DETECTORS}.{name}.{key}')}: {DETECTORS}.{name}"
-            if key not in kind.__struct_fields__:
-                near = difflib.get_close_matches(key, kind.__struct_fields__, 1)
-                wanted = f"{near[0]!r}?" if near else "one of " + ", ".join(kind.__struct_fields__)
-                raise BadInput(f"{place}: key", key, wanted)
-            try:
-                msgspec.convert({key: value}, kind)
-            except msgspec.ValidationError as error:
-                expected = _PLACE.sub("", str(error)).removeprefix("Expected ")
-                bounds = bounds_of(threshold_schema(kind, key))
-                raise BadInput(f"{place}.{key}", str(value), f"{expected} ({bounds})" if bounds else expected) from None
+            _check_key(kind, key, value, f"{_origin(loaded, f'{DETECTORS}.{name}.{key}')}: {DETECTORS}.{name}")
         out[name] = msgspec.convert(said, kind)
     return out
 
@@ -220,6 +269,11 @@ def _origin(loaded: Loaded, key: str) -> str:
 
 def threshold_schema(kind: type[Thresholds], key: str) -> dict[str, Any]:
     """The JSON schema of one threshold: description, bounds, and where its default comes from."""
+    return option_schema(kind, key)
+
+
+def option_schema(kind: type[msgspec.Struct], key: str) -> dict[str, Any]:
+    """The JSON schema of one field of a struct."""
     properties: dict[str, Any] = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
     return dict(properties[key])
 
@@ -259,6 +313,9 @@ def rows(loaded: Loaded) -> list[tuple[str, object, str]]:
     plain[DETECTORS] = {OFF: loaded.config.detectors.get(OFF, [])} | {
         name: msgspec.to_builtins(one) for name, one in sorted(thresholds(loaded, silent=True).items())
     }
+    plain[OUTLETS] = {
+        name: msgspec.to_builtins(one) for name, one in outlet_options(loaded.config, silent=True).items()
+    }
     return [(key, _raw(plain, key), loaded.origin.get(key, "default")) for key in _leaves(plain)]
 
 
@@ -286,6 +343,13 @@ def description(key: str) -> str:
             return ""
         schema = threshold_schema(found.thresholds, leaf)
         return f"{schema['description']} ({bounds_of(schema)}) Default from: {schema['source']}."
+    if key.startswith(f"{OUTLETS}."):
+        name, _, leaf = key.removeprefix(f"{OUTLETS}.").partition(".")
+        if name not in ways_out.names() or leaf not in ways_out.load(name).options.__struct_fields__:
+            return ""
+        schema = option_schema(ways_out.load(name).options, leaf)
+        bounds = bounds_of(schema)
+        return f"{schema['description']} ({bounds})" if bounds else str(schema["description"])
     for name in key.split("."):
         fields = (
             {f.name: f for f in msgspec.structs.fields(kind)}
@@ -303,11 +367,16 @@ def description(key: str) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, the detectors' tables included; imports the detectors."""
+    """The JSON schema of a configuration file, detectors' and outlets' tables included; imports both."""
     tables = [(name, one.thresholds, one.thresholds()) for name, one in sorted(detectors.load().items())]
-    joined = msgspec.defstruct(
-        "Detectors", [(OFF, list[str], msgspec.field(default_factory=list)), *tables], forbid_unknown_fields=True
-    )
-    (whole, of_detectors), parts = msgspec.json.schema_components([Config, joined], ref_template="#/$defs/{name}")
-    parts["Config"]["properties"][DETECTORS] = {**of_detectors, "default": {}}
-    return {**whole, "$defs": parts}
+    options = [(name, one.options, one.options()) for name, one in ways_out.outlets().items()]
+    joined = [
+        msgspec.defstruct(
+            "Detectors", [(OFF, list[str], msgspec.field(default_factory=list)), *tables], forbid_unknown_fields=True
+        ),
+        msgspec.defstruct("Outlets", options, forbid_unknown_fields=True),
+    ]
+    found, parts = msgspec.json.schema_components([Config, *joined], ref_template="#/$defs/{name}")
+    for name, table in zip((DETECTORS, OUTLETS), found[1:], strict=True):
+        parts["Config"]["properties"][name] = {**table, "default": {}}
+    return {**found[0], "$defs": parts}

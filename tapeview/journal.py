@@ -11,10 +11,8 @@ One process writes at a time; readers open the file read-only.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import queue
-import secrets
 import sqlite3
 import threading
 import time
@@ -26,41 +24,48 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from feeds.errors import BadInput
+from tapeview import journal_file
 from tapeview.desk.records import AnyRecord, Commanded, Kept
+from tapeview.journal_file import SideLog, open_readonly, own_path, reading
 
-APPLICATION: Final = 0x74617065
-"""`application_id` of the file: "tape"."""
-VERSION: Final = 1
-"""`user_version`: of the tables below."""
-_TABLES: Final = """
-create table run (
-    id integer primary key,
-    source text not null,
-    began_ns integer not null,
-    version text not null,
-    settings text not null,
-    ended_ns integer,
-    digest text
-) strict;
-create table record (
-    run integer not null references run (id),
-    n integer not null,
-    seq integer not null,
-    recv_ns integer not null,
-    inst integer not null,
-    what text not null,
-    body text not null,
-    primary key (run, n)
-) strict, without rowid;
-create index record_what on record (what, run);
-create table identity (name text primary key) strict, without rowid;
-create table cursor (outlet text primary key, run integer not null, n integer not null) strict;
-"""
-_MIGRATIONS: Final[dict[int, str]] = {}
-"""By the version before: the statements that make the next one."""
+__all__ = [
+    "About", "Journal", "Line", "Run", "Stored", "about_of", "commands", "cursors", "decoded", "kept", "lines",
+    "now_ns", "open_readonly", "own_path", "reading", "records", "refusals", "runs", "tag_of",
+]  # fmt: skip
+
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(AnyRecord)
 _WAIT_S: Final = 0.5
+_INSERT: Final = "insert or ignore into record values (?, ?, ?, ?, ?, ?, ?)"
+_UPDATE: Final = "update run set ended_ns = ?, digest = ? where id = ?"
+_ROW, _END = 7, 3
+"""Lengths of what is written: a row of `record`, and the end of a run as (ended_ns, digest, run)."""
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run needs to be made again, besides its source and its commands; kept as the run's settings."""
+
+    account: str
+    live: bool
+    """A venue's market, as it happened."""
+    equity: str
+    """The account's at the run's start."""
+    calendar: str
+    costs: str
+    """Name of the profile."""
+    limits: dict[str, float]
+    from_seq: int = -1
+    """The newest row that was applied when the desk began; -1 for the source's start."""
+    kept: dict[str, str] = {}
+    """States the desk began with."""
+    hindsight: bool = False
+    """The rows had been on the screen before."""
+    instruments: tuple[str, ...] = ()
+    """Names, by instrument number."""
+    grids: tuple[tuple[str, str], ...] = ()
+    """(tick, lot) of each, as decimal text."""
+    options: dict[str, Any] = {}
+    """How the source was opened."""
 
 
 class Run(NamedTuple):
@@ -83,6 +88,15 @@ class Line(NamedTuple):
     record: AnyRecord
 
 
+class Stored(NamedTuple):
+    """A record as the file has it, not read yet."""
+
+    run: int
+    n: int
+    what: str
+    body: str
+
+
 def tag_of(record: AnyRecord) -> str:
     """What kind of record it is, as the file says."""
     return str(record.__struct_config__.tag)
@@ -95,21 +109,22 @@ class Journal:
         self.path = path
         self.trouble = ""
         """Why records wait in memory, '' while all is well."""
-        self._pending: list[tuple[int, int, AnyRecord]] = []
+        self._pending: list[tuple[Any, ...]] = []
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._next: dict[int, int] = {}
+        self._posting = threading.Lock()
         self._busy = threading.Lock()
         self._done = threading.Condition()
         self._acknowledged = 0
         self._posted = 0
         self._aside = 0
-        """How many of the pending records are in the side log."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(path)
+        """How many of the pending are in the side log."""
+        self._lock = journal_file.lock(path)
         try:
-            self._db = _opened(path)
+            self._db = journal_file.open_to_write(path)
             self.name = str(self._db.execute("select name from identity").fetchone()[0])
             """What tells this journal from every other."""
+            self._side = SideLog(path, self.name)
             self._take_side_log()
         except BaseException:
             os.close(self._lock)
@@ -143,40 +158,51 @@ class Journal:
 
     def post(self, run: int, records: Sequence[AnyRecord]) -> int:
         """Hand over records of a run; give the number that `acknowledged` reaches once they are on disk."""
-        if records:
+        if not records:
+            return self._posted
+        with self._posting:
             first = self._next[run]
             self._next[run] += len(records)
-            self._posted += len(records)
-            self._queue.put([(run, first + k, record) for k, record in enumerate(records)])
+            return self._hand_over([_row(run, first + k, record) for k, record in enumerate(records)])
+
+    def end(self, run: int, digest: str, ended_ns: int) -> int:
+        """End a run in order; gives a number as `post` does."""
+        with self._posting:
+            return self._hand_over([(ended_ns, digest, run)])
+
+    def _hand_over(self, rows: list[tuple[Any, ...]]) -> int:
+        self._posted += len(rows)
+        self._queue.put(rows)
         return self._posted
 
     @property
     def acknowledged(self) -> int:
-        """How many of the records posted are on disk."""
+        """How much of what was handed over is on disk."""
         return self._acknowledged
 
     @property
     def unwritten(self) -> int:
-        """How many of them are not."""
+        """How much of it is not."""
         return self._posted - self._acknowledged
 
     def wait(self, number: int | None = None, timeout_s: float = 10.0) -> bool:
-        """Wait until so many records (all, for None) are on disk; False where that took too long."""
+        """Wait until so much (all, for None) is on disk; False where that took too long."""
         wanted = self._posted if number is None else number
         with self._done:
             return self._done.wait_for(lambda: self._acknowledged >= wanted, timeout_s)
 
-    def end(self, run: int, digest: str, ended_ns: int) -> None:
-        """End a run in order."""
-        self.wait()
-        with self._using() as db:
-            db.execute("update run set ended_ns = ?, digest = ? where id = ?", (ended_ns, digest, run))
+    def news(self, seen: int, timeout_s: float) -> int:
+        """Wait until more is on disk than was seen, or so long; give how much there is."""
+        with self._done:
+            self._done.wait_for(lambda: self._acknowledged > seen, timeout_s)
+        return self._acknowledged
 
     def close(self) -> None:
         """Write what there is and let go of the file."""
         self._queue.put(None)
         self._thread.join()
-        self._db.close()
+        with self._busy:
+            self._db.close()
         os.close(self._lock)
 
     # -- the thread that writes ---------------------------------------------------------------------
@@ -206,51 +232,36 @@ class Journal:
         if not self._pending:
             return
         try:
-            with self._using() as db:
-                db.executemany("insert or ignore into record values (?, ?, ?, ?, ?, ?, ?)", map(_row, self._pending))
+            self._put(self._pending)
         except sqlite3.Error as error:
             self.trouble = f"the journal cannot be written: {error}"
-            self._keep_aside()
+            if self._aside < len(self._pending) and self._side.add(self._pending[self._aside :]):
+                self._aside = len(self._pending)
             return
         self.trouble = ""
         count = len(self._pending)
         self._pending = []
-        self._aside = 0
-        with contextlib.suppress(OSError):
-            self._side_path.unlink(missing_ok=True)
+        if self._aside:
+            self._side.remove()
+            self._aside = 0
         with self._done:
             self._acknowledged += count
             self._done.notify_all()
 
-    # -- what could not be written --------------------------------------------------------------------
-    @property
-    def _side_path(self) -> Path:
-        return self.path.with_suffix(".side")
-
-    def _keep_aside(self) -> None:
-        new = self._pending[self._aside :]
-        try:
-            with self._side_path.open("ab") as file:
-                file.write(b"".join(_ENCODER.encode(_row(one)) + b"\n" for one in new))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            return
-        self._aside = len(self._pending)
+    def _put(self, rows: Sequence[Sequence[Any]]) -> None:
+        with self._using() as db:
+            db.executemany(_INSERT, [row for row in rows if len(row) == _ROW])
+            db.executemany(_UPDATE, [row for row in rows if len(row) == _END])
 
     def _take_side_log(self) -> None:
-        """Take in what an earlier process could only put aside; a torn last line was never acknowledged."""
-        try:
-            lines = self._side_path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return
-        rows = []
-        for line in lines:
-            with contextlib.suppress(msgspec.MsgspecError):
-                rows.append(msgspec.json.decode(line, type=tuple[int, int, int, int, int, str, str]))
-        with self._using() as db:
-            db.executemany("insert or ignore into record values (?, ?, ?, ?, ?, ?, ?)", rows)
-        self._side_path.unlink()
+        """Take in what an earlier process could only put aside."""
+        rows = self._side.rows()
+        if rows:
+            try:
+                self._put(rows)
+            except sqlite3.Error as error:
+                raise BadInput(str(self.path), str(error), "a journal that can be written") from None
+        self._side.remove()
 
     # -- reading what is needed to go on ----------------------------------------------------------------
     def kept(self) -> dict[str, str]:
@@ -258,10 +269,15 @@ class Journal:
         with self._using() as db:
             return kept(db)
 
-    def cursor(self, outlet: str) -> tuple[int, int]:
-        """(run, n) of the record after which an outlet goes on; (0, -1) at the beginning."""
+    def cursor(self, outlet: str) -> tuple[int, int] | None:
+        """(run, n) of the record after which an outlet goes on; None for one that has never been on."""
         with self._using() as db:
-            row = db.execute("select run, n from cursor where outlet = ?", (outlet,)).fetchone()
+            return cursors(db).get(outlet)
+
+    def newest(self) -> tuple[int, int]:
+        """(run, n) of the newest record on disk; (0, -1) where there is none."""
+        with self._using() as db:
+            row = db.execute("select run, n from record order by run desc, n desc limit 1").fetchone()
         return (0, -1) if row is None else (int(row[0]), int(row[1]))
 
     def delivered(self, outlet: str, run: int, n: int) -> None:
@@ -269,98 +285,34 @@ class Journal:
         with self._using() as db:
             db.execute("insert or replace into cursor values (?, ?, ?)", (outlet, run, n))
 
-    def after(self, run: int, n: int, most: int = 500) -> list[Line]:
+    def refused(self, outlet: str, run: int, n: int, why: str) -> None:
+        """An outlet's other end will never take a record."""
+        with self._using() as db:
+            db.execute("insert or replace into refused values (?, ?, ?, ?, ?)", (outlet, run, n, now_ns(), why))
+
+    def after(self, run: int, n: int, most: int = 500) -> list[Stored]:
         """The next records on disk after a place, over all runs."""
         with self._using() as db:
-            return list(lines(db, (run, n), most))
+            rows = db.execute(
+                "select run, n, what, body from record where (run, n) > (?, ?) order by run, n limit ?", (run, n, most)
+            ).fetchall()
+        return [Stored(*row) for row in rows]
+
+    def about(self, run: int) -> About | None:
+        """What a run was made with; None where it does not say."""
+        with self._using() as db:
+            row = db.execute("select settings from run where id = ?", (run,)).fetchone()
+        try:
+            return None if row is None else msgspec.json.decode(row[0], type=About)
+        except msgspec.MsgspecError:
+            return None
 
 
-def _row(one: tuple[int, int, AnyRecord]) -> tuple[Any, ...]:
-    run, n, record = one
+def _row(run: int, n: int, record: AnyRecord) -> tuple[Any, ...]:
     return (run, n, record.seq, record.recv_ns, record.inst, tag_of(record), _ENCODER.encode(record).decode())
 
 
-def _locked(path: Path) -> int:
-    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise BadInput(str(path), None, "a journal that no other tapeview is writing") from None
-    return lock
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    fresh = not path.exists()
-    try:
-        db = sqlite3.connect(path, isolation_level="IMMEDIATE", check_same_thread=False, timeout=5)
-    except sqlite3.Error as error:
-        raise BadInput(str(path), str(error), "a file that can be written") from None
-    try:
-        if fresh:
-            path.chmod(0o600)
-        db.execute("pragma journal_mode = wal")
-        for pragma in ("synchronous = full", "fullfsync = 1", "foreign_keys = on"):
-            db.execute(f"pragma {pragma}")
-        check = db.execute("pragma quick_check(1)").fetchone()[0]
-        if check != "ok":
-            raise BadInput(str(path), check, "a journal that is not damaged; move it away to begin another")
-        _migrate(db, path)
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise BadInput(str(path), str(error), "a journal of tapeview") from None
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    application, version = (db.execute(f"pragma {name}").fetchone()[0] for name in ("application_id", "user_version"))
-    tables = db.execute("select count(*) from sqlite_schema").fetchone()[0]
-    if not tables:
-        db.executescript(
-            f"begin immediate; {_TABLES} insert into identity values ('{secrets.token_hex(8)}');"
-            f"pragma application_id = {APPLICATION}; pragma user_version = {VERSION}; commit"
-        )
-        return
-    if application != APPLICATION:
-        raise BadInput(str(path), f"application {application:#x}", "a journal of tapeview")
-    if version > VERSION:
-        raise BadInput(str(path), f"version {version}", f"at most {VERSION}: a newer tapeview wrote it")
-    if version < VERSION:
-        backup = path.with_suffix(f".v{version}.backup")
-        backup.unlink(missing_ok=True)
-        db.execute("vacuum into ?", (str(backup),))
-        for step in range(version, VERSION):
-            db.executescript(f"begin immediate; {_MIGRATIONS[step]} pragma user_version = {step + 1}; commit")
-
-
-def own_path() -> Path:
-    """Where a person's own journal lies: `$TAPEVIEW_JOURNAL`, or in the user's data folder."""
-    import platformdirs
-
-    named = os.environ.get("TAPEVIEW_JOURNAL")
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("tapeview")) / "journal.sqlite"
-
-
 # -- reading ------------------------------------------------------------------------------------------
-
-
-def open_readonly(path: Path) -> sqlite3.Connection:
-    """Open a journal to look at it; raise BadInput where there is none."""
-    if not path.is_file():
-        raise BadInput(str(path), None, "a journal; none has been written yet")
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-    try:
-        application = db.execute("pragma application_id").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise BadInput(str(path), str(error), "a journal of tapeview") from None
-    if application != APPLICATION:
-        db.close()
-        raise BadInput(str(path), f"application {application:#x}", "a journal of tapeview")
-    return db
 
 
 def runs(db: sqlite3.Connection) -> list[Run]:
@@ -368,19 +320,39 @@ def runs(db: sqlite3.Connection) -> list[Run]:
     return [Run(*row) for row in db.execute("select * from run order by id")]
 
 
+def about_of(run: Run) -> About:
+    """What a run was made with; raise BadInput where it does not say."""
+    try:
+        return msgspec.json.decode(run.settings, type=About)
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"journal: settings of run {run.id}", str(error), "what a run is made with") from None
+
+
+def decoded(one: Stored) -> Line:
+    """Read a record; raise BadInput for one that is damaged, or of a kind that came later than this program."""
+    return Line(one.run, one.n, _decoded(one.run, one.n, one.body))
+
+
+def _decoded(run: int, n: int, body: str) -> AnyRecord:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"journal: run {run}, record {n}", str(error), "a record of the desk") from None
+
+
 def lines(db: sqlite3.Connection, after: tuple[int, int] = (0, -1), most: int = -1) -> Iterator[Line]:
-    """Records after a place, in order."""
+    """Records after a place, in order; raise BadInput as `decoded`."""
     rows = db.execute("select run, n, body from record where (run, n) > (?, ?) order by run, n limit ?", (*after, most))
     for run, n, body in rows.fetchall() if most >= 0 else rows:
-        yield Line(run, n, _DECODER.decode(body))
+        yield Line(run, n, _decoded(run, n, body))
 
 
 def records(db: sqlite3.Connection, run: int, kinds: Iterable[type[AnyRecord]] | None = None) -> Iterator[AnyRecord]:
-    """The records of a run, of some kinds where they are given."""
+    """The records of a run, of some kinds where they are given; raise BadInput as `decoded`."""
     tags = [] if kinds is None else [str(kind.__struct_config__.tag) for kind in kinds]
     wanted = f" and what in ({', '.join('?' * len(tags))})" if tags else ""
-    for (body,) in db.execute(f"select body from record where run = ?{wanted} order by n", (run, *tags)):
-        yield _DECODER.decode(body)
+    for n, body in db.execute(f"select n, body from record where run = ?{wanted} order by n", (run, *tags)):
+        yield _decoded(run, n, body)
 
 
 def commands(db: sqlite3.Connection, run: int) -> list[Commanded]:
@@ -392,11 +364,23 @@ def kept(db: sqlite3.Connection) -> dict[str, str]:
     """The newest line of every state that a restart reads first, by what it is of."""
     newest: dict[str, str] = {}
     tag = str(Kept.__struct_config__.tag)
-    for (body,) in db.execute("select body from record where what = ? order by run, n", (tag,)):
-        record = _DECODER.decode(body)
+    for run, n, body in db.execute("select run, n, body from record where what = ? order by run, n", (tag,)):
+        record = _decoded(run, n, body)
         assert isinstance(record, Kept)
         newest[record.what] = record.line
     return newest
+
+
+def cursors(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """(run, n) of the last record that each outlet has delivered or passed over."""
+    return {outlet: (run, n) for outlet, run, n in db.execute("select outlet, run, n from cursor order by outlet")}
+
+
+def refusals(db: sqlite3.Connection, outlet: str) -> list[tuple[int, int, int, str]]:
+    """(run, n, when, why) of the records that an outlet's other end would not take; none before version 2."""
+    if not db.execute("select count(*) from sqlite_schema where name = 'refused'").fetchone()[0]:
+        return []
+    return db.execute("select run, n, at_ns, why from refused where outlet = ? order by run, n", (outlet,)).fetchall()
 
 
 def now_ns() -> int:

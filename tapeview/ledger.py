@@ -2,83 +2,33 @@
 
 Every figure is made of the journal's records and of nothing else. R is what a trade risked at its first stop; trades
 without a stop count in money, not in R. The account is the pessimist's; the optimist's result of the same decision
-stands beside it, and what lies between is what nobody can know.
+stands beside it, and what lies between is what nobody can know. Trades made with hindsight are told apart: they prove
+nothing.
 """
 
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from tapeview import journal
 from tapeview.desk.expectancy import FEW, Interval, of_results
 from tapeview.desk.money import total
-from tapeview.desk.records import OPTIMIST, PESSIMIST, Closed, Decided, Noted
+from tapeview.trades import Row, export, grids_of, name_of, only_hopeful, rows, without_hindsight
+
+__all__ = [
+    "BY", "Bin", "Dot", "Figures", "Point", "Row", "by", "curve", "drawdown", "equity", "export", "figures",
+    "grids_of", "histogram", "longest_losing", "name_of", "only_hopeful", "rows", "scatter", "trust_in",
+    "without_hindsight",
+]  # fmt: skip
 
 RELIABLE: Final = 50
 MEANINGFUL: Final = 100
-"""Trades from which figures are called reliable, and meaningful."""
-_SOON_NS: Final = 60_000_000_000
-"""How long after an alert a decision is counted as its."""
-
-
-class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was made with; stored with it, and needed to make it again."""
-
-    instruments: tuple[str, ...]
-    """Names, by instrument number."""
-    grids: tuple[tuple[str, str], ...]
-    """(tick, lot) of each, as decimal text."""
-    equity: str
-    calendar: str
-    profile: str
-    limits: dict[str, float]
-    options: dict[str, Any] = {}
-    """How the source was opened."""
-    from_seq: int = 0
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade with all that is known of it."""
-
-    run: int
-    trade: int
-    instrument: str
-    side: str
-    lots: str
-    entry: str
-    opened_ns: int
-    closed_ns: int
-    net: str
-    gross: str
-    fees: str
-    r: float | None
-    mae_r: float | None
-    mfe_r: float | None
-    etd_r: float | None
-    """End-trade drawdown: MFE less the result."""
-    hopeful_net: str | None
-    """What the optimist made of the same decision."""
-    setup: str
-    detector: str
-    """The detector whose alert the decision followed within a minute; '' for none."""
-    hour: int
-    """Hour of the day it was opened in, UTC."""
-    waited_s: float | None
-    """From that alert to the decision."""
-    followed: bool | None
-    """Whether the plan was followed, as the trader noted."""
-    process: float
-    """Share of the process kept: a plan with a stop, a stop in the market, a named setup, no note that the plan was
-    left."""
+"""Trades from which figures are called reliable, and meaningful; under FEW they are grey and marked so."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +46,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     net: str
     gross: str
     fees: str
+    slippage: str | None
+    """Of the trades of which it is known; None where it is of none."""
+    costs_of_gross: float | None
+    """Fees as a share of gross; None where gross is not above 0."""
     net_hopeful: str
     max_drawdown: str
     average_win: str | None
@@ -110,87 +64,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     grey: bool
     """Fewer than 20 trades: not to be taken as if it meant something."""
     trust: str
-    """too few, preliminary, reliable or meaningful."""
-
-
-def rows(db: sqlite3.Connection, run: int | None = None) -> list[Row]:
-    """All trades of the journal, or of one run, in the order they were closed."""
-    found: list[Row] = []
-    for one in journal.runs(db):
-        if run in (None, one.id):
-            found += _rows_of(db, one)
-    return found
-
-
-def _rows_of(db: sqlite3.Connection, run: journal.Run) -> list[Row]:
-    settings = msgspec.json.decode(run.settings, type=RunSettings)
-    closed: list[Closed] = []
-    decided: dict[int, Decided] = {}
-    followed: dict[int, bool | None] = {}
-    for record in journal.records(db, run.id, [Closed, Decided, Noted]):
-        match record:
-            case Closed():
-                closed.append(record)
-            case Decided():
-                decided[record.number] = record
-            case Noted():
-                followed[record.number] = record.followed
-            case _:
-                pass
-    hopeful = {(c.inst, c.decision): c for c in closed if c.view == OPTIMIST}
-    return [
-        _row(run.id, settings, one, decided.get(one.decision or -1), hopeful.get((one.inst, one.decision)), followed)
-        for one in closed
-        if one.view == PESSIMIST
-    ]
-
-
-def _row(
-    run: int,
-    settings: RunSettings,
-    one: Closed,
-    decision: Decided | None,
-    hopeful: Closed | None,
-    followed: dict[int, bool | None],
-) -> Row:
-    from feeds.instruments import Grid
-
-    tick, lot = settings.grids[one.inst]
-    waited = None if decision is None else decision.waited_ns
-    near = decision is not None and waited is not None and waited <= _SOON_NS
-    entry = Fraction(one.entry) * Fraction(tick)
-    kept = followed.get(one.decision or -1)
-    planned = decision is not None and decision.stop_tick is not None
-    parts = [planned, one.risk_ticks is not None, kept is not False, bool(one.setup)]
-    return Row(
-        run=run,
-        trade=one.trade,
-        instrument=settings.instruments[one.inst],
-        side="long" if one.side > 0 else "short",
-        lots=Grid(lot).text(one.lots),
-        entry=_decimal(entry, Grid(tick).decimals + 2),
-        opened_ns=one.opened_ns,
-        closed_ns=one.recv_ns,
-        net=one.net,
-        gross=one.gross,
-        fees=one.fees,
-        r=one.r,
-        mae_r=one.mae_r,
-        mfe_r=one.mfe_r,
-        etd_r=None if one.r is None or one.mfe_r is None else one.mfe_r - one.r,
-        hopeful_net=None if hopeful is None else hopeful.net,
-        setup=one.setup,
-        detector=decision.last_alert if decision is not None and near else "",
-        hour=datetime.fromtimestamp(one.opened_ns / 1e9, UTC).hour,
-        waited_s=None if waited is None or not near else waited / 1e9,
-        followed=kept,
-        process=sum(parts) / len(parts),
-    )
-
-
-def _decimal(value: Fraction, decimals: int) -> str:
-    scaled = round(value * 10**decimals)
-    return f"{Decimal(scaled).scaleb(-decimals):f}"
+    """few, preliminary, reliable or meaningful."""
 
 
 # -- figures ------------------------------------------------------------------------------------------
@@ -202,6 +76,8 @@ def figures(trades: Sequence[Row]) -> Figures:
     record = of_results(results)
     nets = [Decimal(one.net) for one in trades]
     wins, losses = [n for n in nets if n > 0], [n for n in nets if n < 0]
+    gross, fees = (total(*(Decimal(value) for value in found)) for found in _costs(trades))
+    slipped = [Decimal(one.slippage) for one in trades if one.slippage is not None]
     count = len(trades)
     return Figures(
         trades=count,
@@ -213,8 +89,10 @@ def figures(trades: Sequence[Row]) -> Figures:
         profit_factor_ci=_ends(record.profit_factor) if results else None,
         badge=record.expectancy.badge if results else "no trade had a stop",
         net=_money(nets),
-        gross=_money([Decimal(one.gross) for one in trades]),
-        fees=_money([Decimal(one.fees) for one in trades]),
+        gross=f"{gross:f}",
+        fees=f"{fees:f}",
+        slippage=_money(slipped) if slipped else None,
+        costs_of_gross=float(fees / gross) if gross > 0 else None,
         net_hopeful=_money([Decimal(one.net if one.hopeful_net is None else one.hopeful_net) for one in trades]),
         max_drawdown=f"{drawdown(equity(trades)):f}",
         average_win=_mean_money(wins),
@@ -226,45 +104,40 @@ def figures(trades: Sequence[Row]) -> Figures:
         waited_s=_mean(one.waited_s for one in trades),
         process=_mean(one.process for one in trades),
         grey=count < FEW,
-        trust="too few" if count < FEW else "preliminary" if count < RELIABLE else "reliable"
-        if count < MEANINGFUL else "meaningful",
-    )  # fmt: skip
+        trust=trust_in(count),
+    )
 
 
-BY: Final[dict[str, Callable[[Row], str]]] = {
-    "setup": lambda one: one.setup or "–",
-    "detector": lambda one: one.detector or "–",
-    "hour": lambda one: f"{one.hour:02}",
-    "instrument": lambda one: one.instrument,
-    "side": lambda one: one.side,
+def trust_in(trades: int) -> str:
+    """How far figures of so many trades are to be believed, in a word."""
+    if trades < FEW:
+        return "few"
+    return "preliminary" if trades < RELIABLE else "reliable" if trades < MEANINGFUL else "meaningful"
+
+
+def _costs(trades: Sequence[Row]) -> tuple[list[str], list[str]]:
+    return [one.gross for one in trades], [one.fees for one in trades]
+
+
+BY: Final[dict[str, Callable[[Row], tuple[str, ...]]]] = {
+    "setup": lambda one: (one.setup or "–",),
+    "detector": lambda one: (one.detector or "–",),
+    "hour": lambda one: (f"{one.hour:02}",),
+    "instrument": lambda one: (one.instrument,),
+    "side": lambda one: (one.side,),
+    "tag": lambda one: one.tags or ("–",),
+    "account": lambda one: (one.account,),
 }
-"""What trades can be told apart by."""
+"""What trades can be told apart by; one of several tags counts under each."""
 
 
 def by(trades: Sequence[Row], what: str) -> dict[str, Figures]:
-    """The figures of each group of trades."""
+    """The figures of each group of trades, by one of BY."""
     groups: dict[str, list[Row]] = {}
     for one in trades:
-        groups.setdefault(BY[what](one), []).append(one)
+        for name in BY[what](one):
+            groups.setdefault(name, []).append(one)
     return {name: figures(groups[name]) for name in sorted(groups)}
-
-
-def equity(trades: Sequence[Row]) -> list[Decimal]:
-    """What was made up to and with each trade, in the order they were closed."""
-    so_far, curve = Decimal(0), []
-    for one in sorted(trades, key=lambda row: (row.run, row.closed_ns, row.trade)):
-        so_far = total(so_far, Decimal(one.net))
-        curve.append(so_far)
-    return curve
-
-
-def drawdown(curve: Sequence[Decimal]) -> Decimal:
-    """The greatest fall from a height reached before, 0 at the least."""
-    worst, height = Decimal(0), Decimal(0)
-    for value in curve:
-        height = max(height, value)
-        worst = max(worst, total(height, -value))
-    return worst
 
 
 def longest_losing(trades: Sequence[Row]) -> int:
@@ -272,6 +145,94 @@ def longest_losing(trades: Sequence[Row]) -> int:
     losing = [Decimal(one.net) < 0 for one in trades]
     ends = [-1, *(k for k, lost in enumerate(losing) if not lost), len(losing)]
     return max(b - a - 1 for a, b in pairwise(ends))
+
+
+# -- to be drawn --------------------------------------------------------------------------------------
+
+
+class Point(msgspec.Struct, frozen=True):
+    """What stood after a trade, money counted from 0."""
+
+    run: int
+    trade: int
+    closed_ns: int
+    net: Decimal
+    equity: Decimal
+    drawdown: Decimal
+    """How far it is below the greatest height before, 0 or more."""
+    hopeful: Decimal
+    """Equity by the optimist's results."""
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """How many trades made from `low` to below `high` R; None: as far as it goes."""
+
+    low: float | None
+    high: float | None
+    trades: int
+
+
+class Dot(msgspec.Struct, frozen=True):
+    """A trade's excursions, in R: how far it went against and for one, and what it made."""
+
+    mae_r: float
+    mfe_r: float
+    r: float
+
+
+def curve(trades: Sequence[Row]) -> list[Point]:
+    """Equity and drawdown after each trade, run by run in the order the trades were closed."""
+    points: list[Point] = []
+    so_far = height = hopeful = Decimal(0)
+    for one in sorted(trades, key=lambda row: (row.run, row.closed_ns, row.trade)):
+        net = Decimal(one.net)
+        so_far = total(so_far, net)
+        hopeful = total(hopeful, Decimal(one.hopeful_net) if one.hopeful_net is not None else net)
+        height = max(height, so_far)
+        points.append(Point(one.run, one.trade, one.closed_ns, net, so_far, total(height, -so_far), hopeful))
+    return points
+
+
+def equity(trades: Sequence[Row]) -> list[Decimal]:
+    """What was made up to and with each trade, in the order of `curve`."""
+    return [point.equity for point in curve(trades)]
+
+
+def drawdown(equities: Sequence[Decimal]) -> Decimal:
+    """The greatest fall from a height reached before, 0 at the least."""
+    worst, height = Decimal(0), Decimal(0)
+    for value in equities:
+        height = max(height, value)
+        worst = max(worst, total(height, -value))
+    return worst
+
+
+def histogram(trades: Sequence[Row], width: float = 0.5, most: int = 20) -> list[Bin]:
+    """The results in R by how many trades made them: bins of a width side by side, at most so many on a side of 0.
+
+    The last ones are open to their ends where results lie beyond. No bins where no trade has a result in R.
+    """
+    places = [min(most - 1, max(-most, math.floor(one.r / width + 1e-9))) for one in trades if one.r is not None]
+    if not places:
+        return []
+    first, last = min(places), max(places)
+    return [
+        Bin(
+            None if place == -most else place * width,
+            None if place == most - 1 else (place + 1) * width,
+            places.count(place),
+        )
+        for place in range(first, last + 1)
+    ]
+
+
+def scatter(trades: Sequence[Row]) -> list[Dot]:
+    """The excursions of the trades of which they are known."""
+    return [
+        Dot(one.mae_r, one.mfe_r, one.r)
+        for one in trades
+        if one.mae_r is not None and one.mfe_r is not None and one.r is not None
+    ]
 
 
 def _value(figure: Interval) -> float | None:

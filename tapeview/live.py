@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
+
 from feeds.errors import BadInput
 from feeds.events import NONE
 from feeds.instruments import Instrument
-from feeds.listing import Market as Address
-from feeds.listing import listed, parse, rebased
-from feeds.livesource import LiveSource, Wires
+from feeds.listing import Logged, parse, parse_line, rebased
+from feeds.listing import Market as OfVenue
+from feeds.livesource import Wires, open_line
 from tapeview import camera
 from tapeview.config import Config, Loaded
 from tapeview.config import thresholds as thresholds_of
@@ -34,11 +36,16 @@ from tapeview.livelane import Connection, Lane, News, Shot, link_state
 from tapeview.market import Market, Place, Refused
 from tapeview.snapshot import SOUND, LinkPart, SavedPart, Snapshot, StatusPart, Window
 from tapeview.times import utc_offset_s
+from tapeview.trading.plan import Plan, open_account, open_lane
 
 if TYPE_CHECKING:
+    from feeds.ongoing import Ongoing
     from feeds.rest import Answer
+    from tapeview.desk.commands import AnyCommand
     from tapeview.detectors._declare import Thresholds
+    from tapeview.trading import Account
 
+Address = OfVenue | Logged
 _S: Final = 1_000_000_000
 _NEVER: Final = threading.Event()
 _LIST_S: Final = 12.0
@@ -97,10 +104,18 @@ class LiveMarket(Market):
         settings: Config | None = None,
         thresholds: Mapping[str, Thresholds] | None = None,
         draw: Callable[[], float] = random.random,
+        desk: Plan | None = None,
     ) -> None:
-        """`draw` gives the numbers in [0, 1) by which waits between tries are spread."""
+        """`draw` gives the numbers in [0, 1) by which waits between tries are spread.
+
+        Without `desk` there is no paper trading.
+        """
         self._draw = draw
         self.settings = settings or Config()
+        self.account = None if desk is None else open_account(desk, self.settings, None, live=True)
+        """The paper account of all lanes."""
+        self._listening = desk is not None and bool(desk.office.outlets)
+        """Somebody hears of alerts from the start."""
         self.options = options or Options()
         self.wires = Wires(_agent())
         self.playing = True
@@ -131,8 +146,8 @@ class LiveMarket(Market):
         answer is asked again and again meanwhile.
         """
         by_venue: dict[Any, list[Address]] = {}
-        for address in dict.fromkeys(map(parse, addresses)):
-            by_venue.setdefault(address.venue, []).append(address)
+        for address in dict.fromkeys(map(parse_line, addresses)):
+            by_venue.setdefault(address.key, []).append(address)
         lines = [_Line(found, self._folder(found, len(by_venue))) for found in by_venue.values()]
         for line in lines:
             self._tabs += [_Tab(line, address) for address in line.addresses]
@@ -146,10 +161,10 @@ class LiveMarket(Market):
 
     def add(self, text: str) -> int:
         """Show one more instrument, on a connection of its own; give its place. Raises BadInput where it is none."""
-        address = parse(text)
+        address = parse_line(text)
         symbol = address.symbol.casefold()
         for index, tab in enumerate(self._tabs):
-            if tab.address.venue is address.venue and tab.address.symbol.casefold() == symbol:
+            if tab.address.key == address.key and tab.address.symbol.casefold() == symbol:
                 self.select(index)
                 return index
         if len(self._tabs) >= MOST:
@@ -161,9 +176,13 @@ class LiveMarket(Market):
         return self.index
 
     def remove(self, index: int) -> None:
-        """Take an instrument away, and end its connection where no other needs it."""
+        """Take an instrument away, and end its connection where no other needs it.
+
+        Refused while an order works or a position is open on it.
+        """
         if len(self._tabs) == 1:
             raise Refused("the only instrument: q leaves")
+        self._hold_still(self._tabs[index].line.lane, "take it away")
         tab = self._tabs.pop(index)
         self._blank.pop(tab.address, None)
         self.select(min(self.index if index > self.index else max(0, self.index - 1), len(self._tabs) - 1))
@@ -232,10 +251,8 @@ class LiveMarket(Market):
                 kept[url] = answer
             return kept[url]
 
-        venue = line.addresses[0].venue
-        found = await listed(venue, [address.symbol for address in line.addresses], get, self.options.rest)
-        source = LiveSource(
-            venue, found, self.wires, url=self.options.url, rest=self.options.rest, record=line.folder,
+        source = await open_line(
+            line.addresses, self.wires, get, url=self.options.url, rest=self.options.rest, record=line.folder,
             draw=self._draw,
         )  # fmt: skip
         if line.folder is not None:
@@ -243,9 +260,20 @@ class LiveMarket(Market):
         if line.ended.is_set():
             source.stop()
             return
-        line.lane = Lane(source, self.settings.engine, self._thresholds, self.tell)
+        line.lane = self._lane(source, line.folder)
+        self._show()
         if not self.playing:
             line.lane.hold()
+
+    def _lane(self, source: Ongoing, folder: Path | None) -> Lane:
+        lane = Lane(source, self.settings.engine, self._thresholds, self.tell)
+        if self.account is not None:
+            with lane.quiet():
+                lane.trading = open_lane(
+                    self.account, None, lane.session, lambda: lane.log,
+                    recording="" if folder is None else str(folder.absolute()), at_once=self._listening,
+                )  # fmt: skip
+        return lane
 
     def _end(self, line: _Line) -> None:
         line.ended.set()
@@ -269,7 +297,7 @@ class LiveMarket(Market):
     @property
     def addresses(self) -> list[str]:
         """The instruments shown, as addresses."""
-        return [f"live:{tab.address.venue.name}:{tab.address.symbol}" for tab in self._tabs]
+        return [tab.address.text for tab in self._tabs]
 
     @property
     def lanes(self) -> list[Lane | None]:
@@ -313,7 +341,10 @@ class LiveMarket(Market):
         tab, lane, _ = self._here()
         for other in self._each():
             other.check()
-        shown = (id(lane), lane.session.seq if lane is not None else -1, tab.line.state, self.playing)
+        if self.account is not None:
+            self._sample(self.account)
+        told = self.account.told[-1][0] if self.account is not None and self.account.told else 0
+        shown = (id(lane), lane.session.seq if lane is not None else -1, tab.line.state, self.playing, told)
         if shown == self._shown and now_ns < self._next_ns:
             return False
         self._shown, self._next_ns = shown, now_ns + _STILL_NS
@@ -335,9 +366,19 @@ class LiveMarket(Market):
         """Show another instrument; False where there is none of that number."""
         if not 0 <= index < len(self._tabs):
             return False
+        lane = self._tabs[self.index].line.lane if self.index < len(self._tabs) else None
+        if lane is not None and lane.trading is not None and index != self.index:
+            with lane.quiet():
+                lane.trading.disarm("another instrument is shown")
         self.index = index
         self._rate.clear()
+        self._show()
         return True
+
+    def _show(self) -> None:
+        _, lane, k = self._here()
+        if lane is not None:
+            lane.source.show(lane.source.symbols[k])
 
     def anchor(self) -> int:
         """Start a VWAP anchor now; give its slot."""
@@ -361,6 +402,38 @@ class LiveMarket(Market):
             self._end(line)
         self.wires.close()
 
+    # -- trading -------------------------------------------------------------------------------
+    def _sample(self, account: Account) -> None:
+        account.tick()
+        lanes = self._each()
+        if not account.together.alone:
+            with contextlib.ExitStack() as still:
+                for lane in lanes:
+                    still.enter_context(lane.quiet())
+                account.together.sample(time.time_ns())
+
+    def send(self, command: AnyCommand) -> None:
+        """Give the desk of the instrument shown a command, after the newest row; Refused where there is none."""
+        _, lane, k = self._here()
+        if lane is None:
+            raise Refused("not connected yet")
+        if lane.trading is None:
+            super().send(command)
+            return
+        lane.trading.account.open_journal()
+        with lane.quiet():
+            lane.trading.send(msgspec.structs.replace(command, inst=k))
+
+    def touched(self) -> None:
+        """A person pressed a key: work goes on."""
+        if self.account is not None:
+            self.account.touched()
+
+    def _hold_still(self, lane: Lane | None, what: str) -> None:
+        if lane is not None and lane.trading is not None:
+            with lane.quiet():
+                lane.trading.refuse_while_busy(what)
+
     # -- thresholds ----------------------------------------------------------------------------
     @property
     def thresholds(self) -> Mapping[str, Thresholds]:
@@ -373,11 +446,18 @@ class LiveMarket(Market):
         stop: threading.Event = _NEVER,
         told: Callable[[float], None] | None = None,  # noqa: ARG002
     ) -> Mapping[str, Thresholds] | None:
-        """Nothing is to be prepared: what has been cannot be run again."""
+        """Nothing is to be prepared: what has been cannot be run again.
+
+        Refused while an order works or a position is open.
+        """
+        for lane in self._each():
+            self._hold_still(lane, "run other detectors")
         return None if stop.is_set() else thresholds
 
     def adopt(self, prepared: Mapping[str, Thresholds]) -> None:
         """Run the detectors under other thresholds from now on."""
+        for lane in self._each():
+            self._hold_still(lane, "run other detectors")
         self._thresholds = prepared
         for lane in self._each():
             lane.retune(prepared)
@@ -399,6 +479,7 @@ class LiveMarket(Market):
             taken = camera.take(
                 shot.engines[k], lane.session.instruments[k], window, status, self._number, alerts,
                 lane.session.gaps.newest(k, shot.seq),
+                desk=lane.trading.part(k) if lane.trading is not None else None,
             )  # fmt: skip
             last = lane.sound.get(k)
             if last is None or taken.ladder is None or status.state in SOUND or lane.held is not None:
@@ -415,11 +496,12 @@ class LiveMarket(Market):
         return self._blank[tab.address]
 
     def _common(self, tab: _Tab, now: int) -> dict[str, Any]:
-        venue = tab.address.venue
+        venue, lane = tab.address.venue, tab.line.lane
+        about = venue if lane is None else lane.source.info
         return {
             "instrument": f"{venue.name}:{tab.address.symbol}",
             "instruments": tuple(one.address.symbol for one in self._tabs),
-            "index": self.index, "source": "", "mode": "LIVE", "tier": venue.tier, "verification": venue.verification,
+            "index": self.index, "source": "", "mode": "LIVE", "tier": about.tier, "verification": about.verification,
             "market_ns": now, "playing": self.playing, "speed": 1.0, "ended": False, "start_ns": self._began_ns,
             "end_ns": now, "timeline": (), "indexed": 1.0, "coalesced": self.coalesced,
         }  # fmt: skip
@@ -523,6 +605,7 @@ def open_market(
     settings: Config | None = None,
     thresholds: Mapping[str, Thresholds] | None = None,
     recorded: list[Path] | None = None,
+    desk: Plan | None = None,
 ) -> LiveMarket:
     """Open venues for the screen; raise BadInput for what can be no instrument. Takes a while: for a thread.
 
@@ -531,9 +614,9 @@ def open_market(
     import tapeview.watch  # noqa: F401  (detectors' kernels are compiled with the engine's)
 
     for address in addresses:
-        parse(address)
+        parse_line(address)
     start_background()
-    market = LiveMarket(options, settings, thresholds)
+    market = LiveMarket(options, settings, thresholds, desk=desk)
     if recorded is not None:
         market.recorded = recorded
     try:

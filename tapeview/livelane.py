@@ -21,8 +21,9 @@ from tapeview.session import PIECE, Session
 from tapeview.snapshot import SOUND
 
 if TYPE_CHECKING:
-    from feeds.livesource import LiveSource
+    from feeds.ongoing import Ongoing
     from tapeview.detectors._declare import Thresholds
+    from tapeview.trading import Trading
 
 STORIES: Final = 2000
 """Alerts of an instrument that are kept."""
@@ -141,7 +142,7 @@ class Lane:
     """A source that goes on by itself, applied as it comes."""
 
     def __init__(
-        self, source: LiveSource, settings: EngineSettings, thresholds: Mapping[str, Thresholds], tell: Tell
+        self, source: Ongoing, settings: EngineSettings, thresholds: Mapping[str, Thresholds], tell: Tell
     ) -> None:
         self.source = source
         self.session = Session(source, settings, thresholds)
@@ -151,6 +152,8 @@ class Lane:
         """The moment that is shown while the market goes on."""
         self.trouble: tuple[str, int] | None = None
         """Why the disk takes nothing, and since when."""
+        self.trading: Trading | None = None
+        """Paper trading, None where there is none; only within `quiet`."""
         self.applied: Callable[[Events], None] | None = None
         """Called after rows were applied, for measurements."""
         self._tell = tell
@@ -206,7 +209,8 @@ class Lane:
             with self.quiet():
                 if len(broken) and not broken[0]:
                     self._remember(piece)
-                self.log.add(self.session.play(piece))
+                play = self.session.play if self.trading is None else self.trading.play
+                self.log.add(play(piece))
                 self.late.add(piece)
             at += len(piece)
             self._behind_ns = len(rows) - at
@@ -251,7 +255,7 @@ class Lane:
 
     def check(self) -> None:
         """Pass on what the client tells, watch the disk, and raise what ended the thread; for the screen's loop."""
-        client, venue = self.source.client, self.source.venue.name
+        client, venue = self.source.client, self.source.info.venue
         while client.log:
             said = client.log.popleft()
             self._tell(f"{venue} {said.where}", said.text, wall_ns=said.wall_ns)
@@ -296,6 +300,9 @@ class Lane:
     def retune(self, thresholds: Mapping[str, Thresholds]) -> None:
         """Run detectors under other thresholds from here on, with a log of their own."""
         with self.quiet():
+            if self.trading is not None:
+                self.trading.end("other detectors run")
+                self.trading.watch_from = self.session.seq
             self.session.thresholds = thresholds
             self.session.watches = self.session.fresh_watches()
             self.log = AlertLog(STORIES)
@@ -308,6 +315,9 @@ class Lane:
             self._tell("disk", f"the end of the recording could not be written: {error}", loud=True)
         self._thread.join(10)
         self._stop.set()
+        if self.trading is not None:
+            with self.quiet():
+                self.trading.close()
 
 
 def _copy(engine: Engine) -> Engine:

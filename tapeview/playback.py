@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from feeds.errors import BadInput
@@ -35,9 +36,13 @@ from tapeview.scout import NEVER, Retuning, Scout
 from tapeview.session import Session, cut_at
 from tapeview.snapshot import Snapshot, StatusPart, Window
 from tapeview.times import parse_time, utc_offset_s
+from tapeview.trading.again import Again
+from tapeview.trading.plan import Plan, Repeat, open_account, open_lane, options_of, repeat
 
 if TYPE_CHECKING:
+    from tapeview.desk.commands import AnyCommand
     from tapeview.detectors._declare import Thresholds
+    from tapeview.trading import Account, Trading
 
 __all__ = ["SPEEDS", "Playback", "open_playback", "parse_time"]
 
@@ -74,6 +79,8 @@ class Lane:
         self._passes = 0
         self.scout = self.fresh_scout(self.session.thresholds)
         """The background pass under the thresholds in force."""
+        self.trading: Trading | None = None
+        """Paper trading, None where there is none."""
         self.noted_seq = -1
         self.index_done = False
         self.volume: dict[int, int] = {}
@@ -100,8 +107,19 @@ class Lane:
         """The recording as far as it is known."""
         return self.source.recording if isinstance(self.source, Growing) else self.source
 
+    def newest_log(self) -> AlertLog:
+        """The log under the thresholds in force."""
+        return self.scout.log
+
+    def content(self) -> str:
+        """Digest of the recording's events, '' while it is not known."""
+        recording = self.recording
+        return "" if recording is None else recording.manifest.events_digest or ""
+
     def close(self) -> None:
         """Let go of the source and of the checkpoints."""
+        if self.trading is not None:
+            self.trading.close()
         self.player.close()
         self.source.close()
         self._clean()
@@ -156,7 +174,8 @@ class Lane:
     def step(self, batch: Events) -> bool:
         """Apply rows; True where there were any."""
         if len(batch):
-            self.log.add(self.session.play(batch))
+            play = self.session.play if self.trading is None else self.trading.play
+            self.log.add(play(batch))
         return len(batch) > 0
 
     def restore(self, *, recv_ns: int | None = None, seq: int | None = None) -> int:
@@ -178,6 +197,8 @@ class Lane:
         recording = self.recording
         if recording is None:
             return
+        if self.trading is not None:
+            self.trading.end("another moment is shown")
         # What the player still has of the place left behind would only take memory beside what is read now.
         self.player.close(wait=False)
         position = self.restore(recv_ns=recv_ns, seq=seq)
@@ -193,6 +214,17 @@ class Lane:
             if len(rest):
                 break
         self.player.resume(rest, number, recv_ns if recv_ns is not None else self.session.recv_ns)
+        if self.trading is not None:
+            self.trading.seen = max(self.trading.seen, self.session.seq)
+
+    def follow(self, recv_ns: int) -> None:
+        """Come to the state at a moment that another lane has reached; rows are played where a desk trades on them."""
+        trading = self.trading
+        now = self.player.market_ns
+        if trading is None or trading.run is None or now is None or recv_ns < now:
+            self.go(recv_ns=recv_ns)
+        else:
+            self.step(self.player.up_to(recv_ns))
 
     def message_before(self) -> int:
         """The seq at which the venue message before the newest one ended; -1 before the first."""
@@ -222,9 +254,19 @@ class Playback(Market):
         sources: Iterable[Recording | Growing],
         settings: Config | None = None,
         thresholds: Mapping[str, Thresholds] | None = None,
+        desk: Plan | None = None,
+        options: OpenOptions | None = None,
     ) -> None:
+        """Without `desk` there is no paper trading; `options` are those the sources were opened with."""
         self.settings = settings or Config()
+        again = None if desk is None else repeat(desk, self.settings)
+        if again is not None:
+            self.settings, thresholds = again.settings, again.thresholds
         self.lanes = [Lane(source, self.settings.engine, thresholds) for source in sources]
+        self.account: Account | None = None
+        """The paper account of all lanes."""
+        if desk is not None:
+            self._open_desks(desk, again, options or OpenOptions())
         self._places = [(lane, k) for lane in self.lanes for k in range(len(lane.session.instruments))]
         self.index = 0
         """The instrument shown."""
@@ -318,13 +360,21 @@ class Playback(Market):
         told: Callable[[float], None] | None = None,
     ) -> Retuning | None:
         """Run other detectors to where the player is, beside it, telling the share done; None where stopped."""
+        self._hold_still("run other detectors")
         if not _compiled(stop):
             return None
         retuning = Retuning([lane.fresh_scout(thresholds) for lane in self.lanes])
         return retuning if retuning.approach(self._places_reached, stop, told) else None
 
     def adopt(self, retuning: Retuning) -> None:
-        """Let prepared detectors take over, and the background pass go on with them."""
+        """Let prepared detectors take over, and the background pass go on with them.
+
+        Refused while an order works or a position is open.
+        """
+        self._hold_still("run other detectors")
+        for lane in self.lanes:
+            if lane.trading is not None:
+                lane.trading.end("other detectors run")
         sessions = retuning.arrive(self._places_reached())
         old, self._stop = self._stop, threading.Event()
         old.set()
@@ -347,8 +397,58 @@ class Playback(Market):
                     self.failure = str(error)
             lane.player.max_rows = _MAX_ROWS if ready() else _PLAIN_ROWS
             changed |= lane.step(lane.player.due(now_ns))
+        if self.account is not None:
+            self._trade(self.account)
         return changed
 
+    # -- trading -------------------------------------------------------------------------------
+    def _open_desks(self, desk: Plan, again: Repeat | None, options: OpenOptions) -> None:
+        if again is not None and len(self.lanes) != 1:
+            raise BadInput("--journal", again.kept.run.id, "the one source of the run")
+        self.account = account = open_account(desk, self.settings, again, live=False)
+        for lane in self.lanes:
+            lane.trading = open_lane(
+                account, again, lane.session, lane.newest_log, options=options_of(options), content=lane.content
+            )
+
+    def begin_again(self) -> None:
+        """Go to where the run began that is to be made again, and let it begin; nothing is done without one."""
+        trading = self.lanes[0].trading
+        if isinstance(trading, Again):
+            self.lanes[0].go(seq=trading.kept.about.from_seq)
+            trading.begin()
+
+    def _trade(self, account: Account) -> None:
+        if self.market_ns is not None:
+            account.together.sample(self.market_ns)
+        account.tick()
+        for lane in self.lanes:
+            if lane.trading is not None:
+                lane.trading.serve()
+
+    def send(self, command: AnyCommand) -> None:
+        """Give the desk of the instrument shown a command, after the newest row; Refused where there is none."""
+        lane, k = self._places[self.index]
+        if lane.trading is None:
+            super().send(command)
+        else:
+            lane.trading.send(msgspec.structs.replace(command, inst=k))
+            for other in self.lanes:
+                if other is not lane and other.trading is not None:
+                    other.trading.serve()
+
+    def touched(self) -> None:
+        """A person pressed a key: work goes on."""
+        if self.account is not None:
+            self.account.touched()
+
+    def _hold_still(self, what: str) -> None:
+        """Refuse what would leave rows out or show them again while something is open."""
+        for lane in self.lanes:
+            if lane.trading is not None:
+                lane.trading.refuse_while_busy(what)
+
+    # -- going on ------------------------------------------------------------------------------
     def play(self) -> None:
         """Go on."""
         self.playing = True
@@ -404,7 +504,8 @@ class Playback(Market):
         self._catch_up()
 
     def back(self) -> None:
-        """Pause, and undo the newest venue message."""
+        """Pause, and undo the newest venue message; Refused while an order works or a position is open."""
+        self._hold_still("step back")
         self.pause()
         target = self.lane.message_before()
         if target >= 0:
@@ -418,13 +519,17 @@ class Playback(Market):
         now = self.lane.player.market_ns
         for lane in self.lanes:
             if lane is not self.lane and now is not None:
-                lane.go(recv_ns=now)
+                lane.follow(now)
 
     def seek(self, ns: int) -> None:
-        """Go to a moment, exactly: the state after the last row at or before it."""
+        """Go to a moment, exactly: the state after the last row at or before it.
+
+        Refused while an order works or a position is open.
+        """
         first, last = self.start_ns, self.end_ns
         if first is None or last is None:
             return
+        self._hold_still("go to another time")
         ns = max(first, min(ns, last))
         for lane in self.lanes:
             lane.go(recv_ns=ns)
@@ -438,6 +543,9 @@ class Playback(Market):
     def select(self, index: int) -> bool:
         """Show another instrument; False where there is none of that number."""
         if 0 <= index < len(self._places):
+            trading = self.lane.trading
+            if trading is not None and index != self.index:
+                trading.disarm("another instrument is shown")
             self.index = index
             self._rate.clear()
             return True
@@ -448,6 +556,7 @@ class Playback(Market):
         """Go to the row at which a story began."""
         story = self.alert_story(number)
         if story:
+            self._hold_still("go to an alert")
             self.lane.go(seq=story[0].alert.seq)
             self._catch_up()
             self._rate.clear()
@@ -456,6 +565,7 @@ class Playback(Market):
         """Play from LEAD_S before a story began, at a speed at which it can be watched."""
         story = self.alert_story(number)
         if story:
+            self._hold_still("go to an alert")
             if not 0 < self.speed <= _WATCHABLE:
                 self.set_speed(1.0)
             self.seek(story[0].alert.recv_ns - int(LEAD_S * 1e9))
@@ -471,6 +581,7 @@ class Playback(Market):
             session.engines[k], session.instruments[k], window, self._status(lane, k), self._number,
             alerts=lane.log.part(k, session.seq, window) if session.watches and window.alert_rows else None,
             holes=session.gaps.newest(k, session.seq),
+            desk=lane.trading.part(k) if lane.trading is not None else None,
         )  # fmt: skip
 
     def _status(self, lane: Lane, k: int) -> StatusPart:
@@ -578,6 +689,7 @@ def open_playback(
     paused: bool = False,
     speed: float = 1.0,
     thresholds: Mapping[str, Thresholds] | None = None,
+    desk: Plan | None = None,
 ) -> Playback:
     """Open sources for the screen; raise BadInput where one cannot be read. Takes a while: for a thread.
 
@@ -595,7 +707,7 @@ def open_playback(
         for source in sources:
             if isinstance(source, Growing):
                 source.wait(1)
-        playback = Playback(sources, settings, thresholds)
+        playback = Playback(sources, settings, thresholds, desk, opened)
     except BaseException:
         for source in sources:
             source.close()
@@ -606,6 +718,7 @@ def open_playback(
         if at is not None and playback.start_ns is not None:
             zone = playback.lane.session.instruments[0].timezone
             playback.seek(parse_time(at, playback.start_ns, zone, place="--at"))
+        playback.begin_again()
     except BaseException:
         playback.close()
         raise

@@ -15,15 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from feeds.errors import BadInput
 from feeds.instruments import Instrument
 from feeds.listing import by_venue, listed, sockets
 from feeds.live import Client, Told
 from feeds.recording.blocks import DIGEST
+from feeds.recording.capture import begin_capture
 from feeds.recording.derived import derive_events
-from feeds.recording.frames import FrameWriter
 from feeds.recording.manifest import Manifest, program
-from feeds.recording.queue import FrameQueue
 from feeds.recording.witness import Witness
 from feeds.rest import Rest
 from feeds.venues._access import Access
@@ -128,16 +126,7 @@ class _Capture:
         self, venue: type[Access], instruments: dict[str, tuple[int, Instrument]], folder: Path, plan: Plan, rest: Rest
     ) -> None:
         self.venue, self.folder = venue, folder
-        about = Manifest(
-            created_by=program(),
-            origin=" ".join(f"{venue.name}:{symbol}" for symbol in instruments),
-            venue=venue.name,
-            source_format="live",
-            tier=venue.tier,
-            verification=venue.verification,
-            instruments=tuple(one for _, one in instruments.values()),
-        )
-        self.queue = FrameQueue(FrameWriter(folder, about))
+        self.queue, about = begin_capture(venue, instruments, folder, "-o")
         self.client = Client(
             venue, instruments, fetch=rest.get, sockets=sockets(venue, instruments, plan.url), rest=plan.rest,
             sink=self.queue, again=lambda some: sockets(venue, some, plan.url),
@@ -254,7 +243,6 @@ async def record(
             for venue, symbols in wanted.items():
                 instruments = await listed(venue, symbols, rest.get, plan.rest)
                 folder = plan.out if len(wanted) == 1 else plan.out / venue.name
-                _refuse(folder)
                 captures.append(_Capture(venue, instruments, folder, plan, rest))
             await _run(captures, plan.seconds, stop, progress, told)
     finally:
@@ -264,11 +252,6 @@ async def record(
         for number in SIGNALS:
             loop.remove_signal_handler(number)
     return [await asyncio.to_thread(_finish, capture) for capture in captures], ended_by[0] if ended_by else None
-
-
-def _refuse(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput("-o", str(folder), "a folder that does not exist yet, or an empty one")
 
 
 async def _run(

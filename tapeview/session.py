@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -80,6 +80,8 @@ class Session:
         """Where the stream was broken."""
         self.desk = desk
         """Paper trading beside it; its records are for the caller to `take`."""
+        self.desk_failed: Callable[[Exception], None] | None = None
+        """Told what went wrong in the desk, which is let go of then so that the market goes on; None lets it raise."""
         self.script: deque[tuple[int, AnyCommand]] = deque()
         """Commands of an earlier run and the row after which each came, oldest first: they come again."""
         self._active: dict[tuple[str, int, int], Alert] = {}
@@ -141,7 +143,7 @@ class Session:
             return []
         outcomes = self._apply_all(batch)
         if self.desk is not None:
-            self._tell_desk(self.desk, batch, outcomes)
+            self._guarded(self._tell_desk, self.desk, batch, outcomes)
         return outcomes
 
     def _apply_all(self, batch: Events) -> list[Outcome]:
@@ -168,12 +170,33 @@ class Session:
         while len(batch):
             n = min(len(batch), PIECE)
             if self.desk is not None:
-                self._repeat()
-                n = self._until_desk(self.desk, batch[:n])
+                cut = self._guarded(self._until_desk, self.desk, batch[:n])
+                n = n if cut is None else cut
             yield batch[:n]
             batch = batch[n:]
 
+    def _guarded(self, call: Callable[..., Any], *args: Any) -> Any:
+        if self.desk_failed is None:
+            return call(*args)
+        try:
+            return call(*args)
+        except Exception as error:
+            self.desk = None
+            self.script.clear()
+            self.desk_failed(error)
+            return None
+
+    def attach(self, desk: Desk | None, standing: Iterable[Alert] = (), newest: Iterable[Alert] = ()) -> None:
+        """Let a desk trade from the newest row on, or none; it is told what alerts stand and which came last."""
+        self.script.clear()
+        self._active = {(alert.detector, alert.inst, alert.key): alert for alert in standing}
+        self._newest = {alert.inst: alert for alert in newest}
+        if desk is not None:
+            desk.adopt(self.engines)
+        self.desk = desk
+
     def _until_desk(self, desk: Desk, rows: Events) -> int:
+        self.repeat()
         desk.before(int(rows["recv_ns"][0]), self.engines)
         n = desk.cut(rows)
         if self.script:
@@ -184,19 +207,20 @@ class Session:
         """Give the desk a command; it takes place after the newest row."""
         if self.desk is None:
             raise BadInput("command", type(command).__name__, "a session with a desk")
-        from tapeview.desk.desk import Scene
+        from tapeview.desk.decision import Scene
 
         alert = self._newest.get(command.inst)
         active = [found for found in self._active.values() if found.inst == command.inst]
         scene = Scene(
-            alerts=tuple(found.text for found in active),
+            alerts=tuple(found.text for found in active if not found.held),
             last_alert="" if alert is None else alert.detector,
             last_alert_ns=None if alert is None else alert.recv_ns,
             icebergs=tuple((f.side, f.tick) for f in active if f.detector == "iceberg" and f.tick is not None),
         )
         self.desk.command(command, self.engines, scene)
 
-    def _repeat(self) -> None:
+    def repeat(self) -> None:
+        """Give the script's commands that are due after the newest row; `pieces` does so before every piece."""
         while self.script and self.script[0][0] <= self.seq:
             self.send(self.script.popleft()[1])
 
@@ -213,7 +237,8 @@ class Session:
         if alert.phase == "cleared":
             self._active.pop(story, None)
             return
-        self._newest[alert.inst] = alert
+        if not alert.held:
+            self._newest[alert.inst] = alert
         if alert.lasts:
             self._active[story] = alert
 

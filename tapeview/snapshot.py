@@ -415,6 +415,8 @@ class DeskPart:
     """Records that are not on disk yet."""
     trouble: str
     """Why the journal or an outlet does not take records; '' while all is well."""
+    break_even_tick: float | None = None
+    """Where leaving would give back all costs of the position; None without one, or where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from feeds.bridges._bridge import Bridge
-from feeds.errors import BadInput
 from feeds.recording import RecordingWriter
+from feeds.recording.capture import check_free
 from feeds.recording.manifest import Manifest
 from feeds.source import SourceInfo
 
@@ -31,8 +31,7 @@ async def capture(
     Gives the recording's manifest, None where nothing came. Raises BadInput for a folder in the way and for symbols
     that are none, OSError where nothing answers.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput("-o", str(folder), "a folder that does not exist yet, or an empty one")
+    check_free(folder, "-o")
     await bridge.prepare()
     address = " ".join(f"{bridge.name}:{symbol}" for symbol in bridge.symbols)
     info = SourceInfo(

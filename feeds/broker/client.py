@@ -20,7 +20,8 @@ from feeds.broker.log import Broker, BrokerAway, Extent, NoLog
 from feeds.errors import BadInput
 from feeds.events import Events
 from feeds.link import LinkState
-from feeds.live import WAITING_ROWS, Inbox, RouteHealth, Told
+from feeds.live import WAITING_ROWS, Inbox, RouteHealth, Times, Told
+from feeds.ongoing import Ongoing
 from feeds.source import Checks, OpenOptions, Source, SourceInfo
 from feeds.venues._access import clean
 
@@ -86,6 +87,7 @@ class BrokerClient:
         *,
         connect: Reach = reach,
         who: Login | None = None,
+        with_capture: bool = False,
         draw: Callable[[], float] = random.random,
         mono_ns: Callable[[], int] = time.monotonic_ns,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -99,6 +101,7 @@ class BrokerClient:
         self.follower = Follower(self.checks, begin=address.begin, end=address.end, about_crc=found.about_crc)
         self.finished = False
         """Everything the address asks for has been given."""
+        self._with_capture = with_capture
         self._connect = connect
         self._who = login() if who is None else who
         self._mono_ns, self._wall_ns = mono_ns, wall_ns
@@ -190,6 +193,7 @@ class BrokerClient:
         self._why = "waiting for a whole book" if self.follower.waiting else ""
         last = self._last_wanted
         self.finished = self.follower.done or (last is not None and self.follower.position >= last)
+        self.finished |= self._with_capture and self.follower.ended
         while self.inbox.rows > WAITING_ROWS:
             await asyncio.sleep(_PAUSE_S)
 
@@ -205,6 +209,28 @@ async def _closing(messages: AsyncIterator[_T]) -> AsyncGenerator[_T, None]:
             await close()
 
 
+class BrokerTail(Ongoing):
+    """A log as it grows, for a screen or a session: its rows from the place the address names."""
+
+    def __init__(
+        self, address: Address, found: Found, *, connect: Reach = reach, with_capture: bool = False
+    ) -> None:  # fmt: skip
+        """`with_capture` ends it where the capture has ended and all of it was read."""
+        super().__init__()
+        self.address = address
+        self._client = BrokerClient(address, found, connect=connect, with_capture=with_capture)
+        self.instruments = self._client.instruments
+        self.checks = self._client.checks
+        self.symbols = (address.symbol,)
+        self.times = Times()
+        self.info = _info(address, found)
+
+    @property
+    def client(self) -> BrokerClient:
+        """The reader of the log."""
+        return self._client
+
+
 class BrokerSource(Source):
     """A log as a source: ends where the address says, or when the capture has ended and all of it was read."""
 
@@ -212,27 +238,27 @@ class BrokerSource(Source):
         self.address = address
         self.instruments = (found.about.instrument,)
         self.checks = Checks()
-        self.info = SourceInfo(
-            address=address.text, format="broker", venue=address.venue, tier=found.about.tier,
-            verification=found.about.verification, bytes=0,
-        )  # fmt: skip
+        self.info = _info(address, found)
         self._found, self._connect, self._clip = found, connect, clip
 
     def batches(self) -> Iterator[Events]:
         """Read from the place the address names."""
-        client = BrokerClient(self.address, self._found, connect=self._connect)
-        self.checks = client.checks
+        tail = BrokerTail(self.address, self._found, connect=self._connect, with_capture=True)
+        self.checks = tail.checks
         given = 0
-        with Aside(client.run()) as reading:
-            while not client.inbox.over:
-                for rows in client.inbox.take(0.1):
-                    yield rows
-                    given += len(rows)
-                    if self._clip is not None and given >= self._clip:
-                        return
-                if client.follower.ended and not client.inbox.rows:
+        with contextlib.closing(tail):
+            for rows in tail.batches():
+                yield rows
+                given += len(rows)
+                if self._clip is not None and given >= self._clip:
                     return
-            reading.result()
+
+
+def _info(address: Address, found: Found) -> SourceInfo:
+    return SourceInfo(
+        address=address.text, format="broker", venue=address.venue, tier=found.about.tier,
+        verification=found.about.verification, bytes=0,
+    )  # fmt: skip
 
 
 class Aside:
@@ -279,6 +305,15 @@ class Aside:
     def __exit__(self, *_: object) -> None:
         self.call(self._task.cancel)
         self._thread.join()
+
+
+async def follow(text: str, *, connect: Reach = reach) -> BrokerTail:
+    """The log of `broker://HOST[:PORT]/VENUE:SYMBOL` as it grows; raises BadInput, and OSError where nobody answers."""
+    address = parse_address(text)
+    try:
+        return BrokerTail(address, await look_up(address, connect=connect), connect=connect)
+    except BrokerAway as error:
+        raise OSError(str(error) or f"{address.place.text} does not answer") from None
 
 
 def open_broker(text: str, options: OpenOptions | None = None, *, connect: Reach = reach) -> BrokerSource:

@@ -162,6 +162,45 @@ class JetStream:
         except (KeyError, TypeError, ValueError) as error:
             raise BrokerAway(f"the broker's answer is none: {error}") from None
 
+    # -- messages that are no capture's -----------------------------------------------------------
+    async def keep(self, name: str, subjects: list[str], window_s: int) -> None:
+        """Make a stream of subjects that knows a key again for so long, if there is none of that name.
+
+        One that is there is used as its keeper set it up. Raises BrokerAway and BrokerRefuses.
+        """
+        try:
+            await self._ask(f"STREAM.INFO.{name}", {})
+        except NoLog:
+            wanted = {
+                "name": name, "subjects": subjects, "retention": "limits", "storage": "file", "discard": "old",
+                "num_replicas": 1, "max_age": self._target.keep_s * 10**9, "max_bytes": self._target.most_bytes,
+                "duplicate_window": min(window_s, self._target.keep_s) * 10**9,
+            }  # fmt: skip
+            try:
+                await self._ask(f"STREAM.CREATE.{name}", wanted)
+            except BrokerRefuses as error:
+                if error.code != _NAME_IN_USE:
+                    raise
+
+    async def put(self, subject: str, data: bytes, *, key: str) -> bool:
+        """Publish a message and wait until a stream has it; False where it had one of that key already.
+
+        Raises BrokerAway where nobody says so, BrokerRefuses where the server will not have it.
+        """
+        from nats import errors
+
+        try:
+            answer = await self._nats.request(subject, data, timeout=_TIMEOUT_S, headers={"Nats-Msg-Id": key})
+            told = msgspec.json.decode(answer.data, type=dict[str, Any])
+        except errors.NoRespondersError:
+            raise BrokerAway(f"no stream takes {subject}") from None
+        except (errors.Error, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BrokerAway(_words(error)) from None
+        fault = told.get("error")
+        if isinstance(fault, dict):
+            raise BrokerRefuses(fault.get("err_code"), str(fault.get("description", "refused"))[:200])
+        return not told.get("duplicate", False)
+
     # -- writing ---------------------------------------------------------------------------------
     async def append(self, venue: str, symbol: str, data: bytes, *, position: int, key: bool = False) -> Future[None]:
         """Publish a message that is stored only at its position."""

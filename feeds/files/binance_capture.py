@@ -17,8 +17,9 @@ import msgspec
 from feeds.errors import BadInput
 from feeds.events import BAD_TIME, EventBuffer, Events
 from feeds.files._contract import Reader, Spoken
+from feeds.files._increments import increments
 from feeds.files._streams import Stream, peek
-from feeds.instruments import Instrument, derive_increment, parse_decimal
+from feeds.instruments import Instrument, parse_decimal
 from feeds.source import Checks, OpenOptions
 from feeds.venues._access import FAULTS, MAX_FRAME
 from feeds.venues._binance import Binance
@@ -420,15 +421,9 @@ def _nearest(seen: dict[str, _Seen], body: _Body) -> str | None:
 def _instrument(venue: type[Binance], symbol: str, seen: _Seen, options: OpenOptions) -> Instrument:
     levels = seen.levels or seen.others
     sizes = [size for _, size in seen.levels + seen.others]
-    try:
-        prices = [_unpadded(price, venue) for price, _ in levels]
-        tick = options.tick or derive_increment(prices, nice=True)
-        lot = options.lot or derive_increment(sizes, nice=False)
-        return Instrument(
-            venue=venue.name, symbol=symbol, tick=tick, lot=lot, derived=not (options.tick and options.lot)
-        )
-    except BadInput as error:
-        raise BadInput(f"tick and lot of {symbol}: {error.place}", error.value, error.expected) from None
+    prices = [_unpadded(price, venue) for price, _ in levels]
+    found = increments(options, f"tick and lot of {symbol}: number", prices, sizes)
+    return Instrument(venue=venue.name, symbol=symbol, tick=found.tick, lot=found.lot, derived=bool(found.derived))
 
 
 def _unpadded(text: str, venue: type[Binance]) -> str:

@@ -36,9 +36,10 @@ from feeds.events import (
     Events,
 )  # fmt: skip
 from feeds.files._contract import Reader
+from feeds.files._increments import increments
 from feeds.files._order_log import OrderLogBook
 from feeds.files._streams import Stream, peek
-from feeds.instruments import Grid, Instrument, derive_increment, parse_decimal
+from feeds.instruments import Grid, Instrument, parse_decimal
 from feeds.source import Checks, OpenOptions
 
 _EVENTS: Final = rb"order_created|order_changed|order_deleted|order_book|trade"
@@ -113,10 +114,8 @@ class BitstampLogReader(Reader):
         self.position = 0
         prices, sizes, self._checked = _sample(self.files[0])
         self.verification = "snapshot" if self._checked else "unverifiable"
-        tick = options.tick or derive_increment(prices, nice=True)
-        lot = options.lot or derive_increment(sizes, nice=False)
-        derived = options.tick is None or options.lot is None
-        self.notes = [f"tick {tick} and lot {lot} derived from the decimals of the log"] if derived else []
+        found = increments(options, f"{self.files[0]}: first lines", prices, sizes)
+        self.notes = [f"{found.derived} derived from the decimals of the log"] if found.derived else []
         if options.symbol is None:
             self.notes.append("the log names no symbol: BTC/USD is assumed")
         self.notes.append("sides of trades are inferred from the orders they matched, or by the quote")
@@ -124,8 +123,8 @@ class BitstampLogReader(Reader):
             self.notes.append("no snapshots near the start: partial, orders before the log are unknown")
         self.instruments = (
             Instrument(
-                venue=self.venue, symbol=options.symbol or "BTC/USD", tick=tick, lot=lot,
-                derived=derived, currency=(options.symbol or "BTC/USD").partition("/")[2],
+                venue=self.venue, symbol=options.symbol or "BTC/USD", tick=found.tick, lot=found.lot,
+                derived=bool(found.derived), currency=(options.symbol or "BTC/USD").partition("/")[2],
             ),
         )  # fmt: skip
 

@@ -40,8 +40,9 @@ from feeds.events import (
 from feeds.files._columns import off_marks
 from feeds.files._contract import Reader
 from feeds.files._exact import LIMIT, Bools, Ints, blank, count_floats
+from feeds.files._increments import increments
 from feeds.files._streams import Stream
-from feeds.instruments import Instrument, derive_increment
+from feeds.instruments import Instrument
 from feeds.source import Checks, OpenOptions
 
 RECORD: Final = np.dtype(
@@ -122,26 +123,18 @@ class HftbacktestReader(Reader):
         self.local = bool((sample["ev"] & np.uint64(_LOCAL)).any())
         if not self.local:
             self.notes.append("no event is flagged as received: all are read, in their order")
-        tick, lot, derived = options.tick, options.lot, []
         counted = np.isin(sample["ev"] & np.uint64(0xFF), list(_KINDS.keys() - {_CLEAR}))
-        try:
-            if tick is None:
-                tick = derive_increment(_texts(sample["px"][counted]) or ["0.01"], nice=True)
-                derived.append(f"tick {tick}")
-            if lot is None:
-                lot = derive_increment(_texts(sample["qty"][counted]) or ["1"], nice=False)
-                derived.append(f"lot {lot}")
-        except BadInput as error:
-            raise BadInput(f"{path}: first events", error.value, error.expected) from None
-        if derived:
-            self.notes.append(f"{' and '.join(derived)} derived from the decimals of the first events")
+        prices, sizes = _texts(sample["px"][counted]) or ["0.01"], _texts(sample["qty"][counted]) or ["1"]
+        found = increments(options, f"{path}: first events", prices, sizes)
+        if found.derived:
+            self.notes.append(f"{found.derived} derived from the decimals of the first events")
         if (sample["ev"][0] & np.uint64(0xFF)) not in (_CLEAR, _SNAPSHOT):
             self.notes.append("no snapshot at the start: partial, the book before the file is unknown")
         symbol = options.symbol or path.name.partition("_")[0].partition(".")[0].upper() or "UNKNOWN"
         self.instruments = (
             Instrument(
-                venue=self.venue, symbol=symbol, tick=tick, lot=lot,
-                derived=options.tick is None or options.lot is None,
+                venue=self.venue, symbol=symbol, tick=found.tick, lot=found.lot,
+                derived=bool(found.derived),
             ),
         )  # fmt: skip
 

@@ -17,10 +17,11 @@ import msgspec
 from feeds.errors import BadInput
 from feeds.events import BAD_TIME, EventBuffer, Events
 from feeds.files._contract import Reader
+from feeds.files._increments import increments
 from feeds.files._lighter_frames import Frame, Frames, Level
 from feeds.files._objects import objects
 from feeds.files._streams import Stream
-from feeds.instruments import Instrument, derive_increment
+from feeds.instruments import Instrument
 from feeds.source import Checks, OpenOptions
 
 _HEAD: Final = 2_000
@@ -106,19 +107,13 @@ class LighterReader(Reader):
         return found
 
     def _instrument(self, one: str, about: _About, options: OpenOptions) -> Instrument:
-        tick, lot = options.tick, options.lot
-        try:
-            if tick is None:
-                tick = derive_increment(about.prices or ["0.01"], nice=True)
-            if lot is None:
-                lot = derive_increment(about.sizes or ["0.00001"], nice=False)
-        except BadInput as error:
-            raise BadInput(f"{self.path}: market {one}", error.value, error.expected) from None
-        if options.tick is None or options.lot is None:
-            self.notes.append(f"{about.symbol}: tick {tick} and lot {lot} derived from the decimals of the first books")
+        place = f"{self.path}: market {one}"
+        found = increments(options, place, about.prices or ["0.01"], about.sizes or ["0.00001"])
+        if found.derived:
+            self.notes.append(f"{about.symbol}: {found.derived} derived from the decimals of the first books")
         return Instrument(
-            venue=self.venue, symbol=about.symbol, tick=tick, lot=lot, currency="USDC",
-            derived=options.tick is None or options.lot is None,
+            venue=self.venue, symbol=about.symbol, tick=found.tick, lot=found.lot, currency="USDC",
+            derived=bool(found.derived),
         )  # fmt: skip
 
     def _frame(self, number: int, raw: bytes) -> tuple[Frame, int | None]:

@@ -32,6 +32,7 @@ from feeds.events import (
 from feeds.files import _parquet
 from feeds.files._contract import Reader
 from feeds.files._exact import Ints, Levels, blank, differences
+from feeds.files._increments import increments
 from feeds.files._snapshots import compose, merge, newest, shift
 from feeds.files._standx import (
     BOOK_COLUMNS,
@@ -47,7 +48,7 @@ from feeds.files._standx import (
     twice_mid,
 )  # fmt: skip
 from feeds.files._streams import Stream
-from feeds.instruments import Instrument, derive_increment
+from feeds.instruments import Instrument
 from feeds.source import Checks, OpenOptions
 
 if TYPE_CHECKING:
@@ -128,20 +129,10 @@ class StandxReader(Reader):
                 sizes += texts(head, column)
         if not name:
             raise BadInput(str((self.books + self.trades)[0]), "no rows", "at least one book or trade")
-        derived = []
-        tick, lot = options.tick, options.lot
-        try:
-            if tick is None:
-                tick = derive_increment(prices, nice=True)
-                derived.append(f"tick {tick}")
-            if lot is None:
-                lot = derive_increment(sizes, nice=False)
-                derived.append(f"lot {lot}")
-        except BadInput as error:
-            raise BadInput(f"{(self.books + self.trades)[0]}: row 1", error.value, error.expected) from None
-        if derived:
-            self.notes.append(f"{' and '.join(derived)} derived from the decimals of the file")
-        return name, tick, lot
+        found = increments(options, f"{(self.books + self.trades)[0]}: row 1", prices, sizes)
+        if found.derived:
+            self.notes.append(f"{found.derived} derived from the decimals of the file")
+        return name, found.tick, found.lot
 
     def rows(self) -> Iterator[Events]:
         """Give books and trades merged by the time they were received."""

@@ -19,10 +19,11 @@ from feeds.files import _parquet
 from feeds.files._columns import Part, header, off_marks, parts, texts_of
 from feeds.files._contract import Reader
 from feeds.files._exact import LIMIT, Ints, Levels, blank, differences
+from feeds.files._increments import increments
 from feeds.files._snapshots import compose, levels, newest, shift
 from feeds.files._streams import Stream, peek
 from feeds.files._wording import UNITS, Meaning, guessed, stated
-from feeds.instruments import Grid, Instrument, derive_increment
+from feeds.instruments import Grid, Instrument
 from feeds.source import Checks, OpenOptions
 
 if TYPE_CHECKING:
@@ -118,23 +119,13 @@ class TableReader(Reader):
     def _derive(self, first: Part, options: OpenOptions) -> tuple[str, str]:
         meaning = self.meaning
         pairs = [*meaning.bids, *meaning.asks] or [(meaning.price, meaning.size)]
-        derived = []
-        tick, lot = options.tick, options.lot
         mine = first.frame[meaning.symbol].eq_missing(self.symbol).to_numpy() if self.symbol else None
         prices = [text for price, _ in pairs for text in texts_of(first, price, mine)]
         sizes = [text for _, size in pairs for text in texts_of(first, size, mine)]
-        try:
-            if tick is None:
-                tick = derive_increment(prices, nice=True)
-                derived.append(f"tick {tick}")
-            if lot is None:
-                lot = derive_increment(sizes, nice=False)
-                derived.append(f"lot {lot}")
-        except BadInput as error:
-            raise BadInput(f"{self.path}: first rows", error.value, error.expected) from None
-        if derived:
-            self.notes.append(f"{' and '.join(derived)} derived from the decimals of the first rows")
-        return tick, lot
+        found = increments(options, f"{self.path}: first rows", prices, sizes)
+        if found.derived:
+            self.notes.append(f"{found.derived} derived from the decimals of the first rows")
+        return found.tick, found.lot
 
     def _parts(self, n: int, checks: Checks | None = None) -> Iterator[Part]:
         if self.packed:

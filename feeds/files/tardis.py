@@ -17,10 +17,11 @@ from feeds.events import BAD_TIME, Events
 from feeds.files._columns import Part, header, parts, texts_of
 from feeds.files._contract import Reader
 from feeds.files._exact import Ints
+from feeds.files._increments import increments
 from feeds.files._snapshots import merge
 from feeds.files._streams import Stream, peek
 from feeds.files._tardis_rows import KEYS, KINDS, Books, Facts, Liquidations, Markets, Prints, Rows, Updates, depth_of
-from feeds.instruments import Instrument, derive_increment
+from feeds.instruments import Instrument
 from feeds.source import Checks, OpenOptions
 
 _HEAD: Final = ",".join(KEYS).encode() + b","
@@ -128,21 +129,12 @@ class TardisReader(Reader):
 
     def _instrument(self, name: str, options: OpenOptions) -> Instrument:
         place = f"{self.files[0].path.parent}: {name}"
-        tick, lot, derived = options.tick, options.lot, []
-        try:
-            if tick is None:
-                tick = derive_increment(self.prices.get(name) or ["0.01"], nice=True)
-                derived.append(f"tick {tick}")
-            if lot is None:
-                lot = derive_increment(self.sizes.get(name) or ["1"], nice=False)
-                derived.append(f"lot {lot}")
-        except BadInput as error:
-            raise BadInput(place, error.value, error.expected) from None
-        if derived and len(self.notes) < 20:
-            self.notes.append(f"{_symbol(name)}: {' and '.join(derived)} derived from the decimals of the first lines")
+        found = increments(options, place, self.prices.get(name) or ["0.01"], self.sizes.get(name) or ["1"])
+        if found.derived and len(self.notes) < 20:
+            self.notes.append(f"{_symbol(name)}: {found.derived} derived from the decimals of the first lines")
         return Instrument(
-            venue=options.venue or name.partition(":")[0], symbol=_symbol(name), tick=tick, lot=lot,
-            derived=options.tick is None or options.lot is None,
+            venue=options.venue or name.partition(":")[0], symbol=_symbol(name), tick=found.tick,
+            lot=found.lot, derived=bool(found.derived),
         )  # fmt: skip
 
     def _choose(self, names: list[str]) -> None:

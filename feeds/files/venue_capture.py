@@ -173,28 +173,6 @@ class VenueCapture(Reader):
         if len(out):
             yield self._take(out, late)
 
-    def payloads(self) -> Iterator[tuple[str, str | None, bytes]]:
-        """Give (venue, None, frame) and (venue, symbol, snapshot) in the order of the lines' times, unparsed.
-
-        What cannot be read is left out.
-        """
-        for _, _, raw, fault in self._lines():
-            try:
-                line = _LINE.decode(raw)
-                data = base64.b64decode(line.b64, validate=True) if line.b64 else line.data.encode()
-            except FAULTS:
-                continue
-            span = self._survey.spans.get(line.conn)
-            if fault:
-                continue
-            if line.t == "recv" and span is not None and span.venue in self._parsers:
-                yield span.venue, None, data
-            elif line.t == "http":
-                for name, parser in self._parsers.items():
-                    symbol = parser.snapshot_symbol(line.url)
-                    if symbol is not None:
-                        yield name, symbol, data
-
     def _take(self, out: EventBuffer, late: list[tuple[int, int]]) -> Events:
         for parser in self._parsers.values():
             parser.wants()

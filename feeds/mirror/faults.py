@@ -112,7 +112,7 @@ def parse_fault(text: str) -> Fault:
     if not when.keys() & {"at", "every", "chance", *(("times",) if "times" in kind.when else ())}:
         key, _, value = kind.when.partition("=")
         when[key] = value
-    return Fault(name=name, args=args, **_when(text, when))  # type: ignore[arg-type]
+    return msgspec.convert({"name": name, "args": args, **_when(text, when)}, Fault)
 
 
 def _check(text: str, name: str, args: dict[str, str | float]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
@@ -210,6 +210,13 @@ class Access(Venue):
     def problem(self, text: str) -> None:
         """Keep a sentence, of a length that can be shown."""
         self.checks.problem(f"{self.name}: {clean(text, 300)}")
+
+
+def spread(symbols: Iterable[str], most: int, make: Callable[[list[str]], Socket]) -> tuple[Socket, ...]:
+    """Sockets of at most so many symbols each, one at least."""
+    chosen = list(symbols)
+    parts = [chosen[at : at + most] for at in range(0, max(len(chosen), 1), most)]
+    return tuple(make(some) for some in parts)
 
 
 def clean(text: str, most: int) -> str:

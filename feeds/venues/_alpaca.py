@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from feeds.source import Checks
 from feeds.venues._access import FAULTS, Socket, Terms, bounded
 from feeds.venues._inband import InBand
 from feeds.venues._seen import Seen
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 HOST: Final = "wss://stream.data.alpaca.markets"
 KEY_ID: Final = "APCA_API_KEY_ID"
@@ -148,6 +151,13 @@ class Alpaca(InBand):
         chosen = list(symbols)
         frame = {"action": "subscribe"} | dict.fromkeys(cls.lists, chosen)
         return (Socket(HOST + cls.path, (msgspec.json.encode(frame).decode(),), tuple(chosen)),)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_alpaca import AlpacaVoice
+
+        return AlpacaVoice
 
     def renewal(self, symbol: str) -> tuple[str, ...]:
         """Text frames that make the venue send a symbol's book anew."""

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 _WAITING_ROWS: Final = 2_000_000
 """Levels of the updates kept while a snapshot is on its way."""
+_RECENT: Final = 20_000
+"""Updates kept while a wider snapshot of a live book is on its way."""
 _PARTIAL_ROWS: Final = 100_000
 _PARTIAL_BOOK: Final = re.compile(r"@depth\d|@rpiDepth", re.ASCII)
 _COMBINED: Final = b'{"stream":"'
@@ -108,6 +110,23 @@ class Market:
         self.partial = False
         """Updates go through while there is no snapshot; the book is what changed since, its status syncing."""
         self.touched = False
+        self.edges: tuple[_Edge, ...] = ()
+        """Where what the snapshot held ends, of a book that goes on beyond it."""
+        self.recent: deque[_Update] | None = None
+        """Updates since another snapshot was asked for beside a live book; None where none was."""
+
+
+class _Edge(NamedTuple):
+    """Up to where one side of a book is known."""
+
+    side: int
+    tick: int
+    depth: int
+    """From the best price, in ticks, when it became known."""
+
+    def near(self, best: int) -> bool:
+        """Whether a best price has left less than a fifth of it."""
+        return 5 * (best - self.tick) * self.side < self.depth
 
 
 class Binance(Access):
@@ -302,6 +321,8 @@ class Binance(Access):
         step = market.sequencer.update(*update.ids)
         if step is Step.APPLY:
             self._emit(market, update, recv_ns, out)
+            if market.recent is not None:
+                market.recent.append(update)
         elif step is Step.IGNORE:
             if state is State.LIVE:
                 self.checks.duplicates += 1
@@ -313,11 +334,13 @@ class Binance(Access):
                 self._emit_partial(market, [update], recv_ns, out)
             self._wait(market, update)
 
-    def _emit(self, market: Market, update: _Update, recv_ns: int, out: EventBuffer, *, syncing: bool = False) -> None:
-        marks = BAD_TIME if update.exch_ns == 0 else 0
+    def _emit(
+        self, market: Market, update: _Update, recv_ns: int, out: EventBuffer, marks: int = 0, *, syncing: bool = False
+    ) -> None:  # fmt: skip
+        marks |= BAD_TIME if update.exch_ns == 0 else 0
         if update.recv_ns == recv_ns and update.rows is not None and len(update.rows) and not marks:
             out.extend(update.rows)
-        elif len(update.sides.values):
+        elif len(update.sides):
             out.extend(book_rows(update.sides, recv_ns, update.exch_ns, update.ids[1], market.inst, marks))
         else:
             status = S_SYNCING if syncing else S_LIVE
@@ -345,6 +368,7 @@ class Binance(Access):
         self.checks.gaps += 1
         self.problem(f"{market.symbol}: {why}")
         market.sequencer.reset()
+        market.edges, market.recent = (), None
         market.waiting.clear()
         market.waiting_rows = 0
         market.broken = True
@@ -371,6 +395,10 @@ class Binance(Access):
             self._ask_again(market, "the snapshot cannot be read")
             return
         at = message.lastUpdateId
+        exch_ns = to_ns(message.T) if message.T else NONE
+        if market.recent is not None:
+            self._widen(market, at, exch_ns, sides, recv_ns, out)
+            return
         step = market.sequencer.snapshot(at, [update.ids for update in market.waiting])
         if step is Step.IGNORE:
             self.ignore("snapshot older than the book")
@@ -387,19 +415,56 @@ class Binance(Access):
         if market.broken:
             self.checks.resyncs += 1
         market.broken, market.partial, market.touched = False, False, True
-        self._rebuild(market, at, to_ns(message.T) if message.T else NONE, sides, recv_ns, out)
+        self._rebuild(market, at, exch_ns, sides, recv_ns, out)
         waiting = list(market.waiting)
         market.waiting.clear()
         market.waiting_rows = 0
         for update in waiting:
             self._step(market, update, recv_ns, out)
 
+    def _edges(self, sides: Sides) -> tuple[_Edge, ...]:
+        limit = int(self.snapshot_path.rpartition("limit=")[2])
+        if sides.marks is not None:
+            return ()
+        found = []
+        for side, ticks in ((BID, sides.values[: sides.bids, 0]), (ASK, sides.values[sides.bids :, 0])):
+            if len(ticks) >= limit:  # less is all there is
+                found.append(_Edge(side, int(ticks[-1]), abs(int(ticks[0] - ticks[-1]))))
+        return tuple(found)
+
     def _rebuild(self, market: Market, at: int, exch_ns: int, sides: Sides, recv_ns: int, out: EventBuffer) -> None:
+        market.edges = self._edges(sides)
         marks = SNAPSHOT if len(sides) else SNAPSHOT | LAST
         out.append(CLEAR, recv_ns, exch_ns, ref=at, inst=market.inst, marks=marks)
         if len(sides):
             out.extend(book_rows(sides, recv_ns, exch_ns, at, market.inst, SNAPSHOT))
         out.append(STATUS, recv_ns, exch_ns, ref=at, aux=S_LIVE, inst=market.inst, marks=LAST)
+
+    def _widen(
+        self, market: Market, at: int, exch_ns: int, sides: Sides, recv_ns: int, out: EventBuffer
+    ) -> None:  # fmt: skip
+        """Replace a live book by a wider snapshot and the updates since."""
+        recent = market.recent or deque()
+        joined = Sequencer(market.sequencer.rule)
+        step = joined.snapshot(at, [update.ids for update in recent])
+        if step is not Step.APPLY or (at < market.sequencer.id and not recent):
+            market.asked = True
+            self._wants.append(Want("snapshot", market.symbol, f"snapshot {at} does not join the book"))
+            return
+        market.recent = None
+        self._rebuild(market, at, exch_ns, sides, recv_ns, out)
+        for update in recent:
+            if joined.update(*update.ids) is Step.APPLY:
+                self._emit(market, update, recv_ns, out, SNAPSHOT)
+        market.sequencer = joined
+
+    def _watch_edges(self, market: Market, bid: int, ask: int) -> None:
+        best = {BID: bid, ASK: ask}
+        if market.asked or market.sequencer.state is not State.LIVE or self.no_fetch:
+            return
+        if any(edge.near(best[edge.side]) for edge in market.edges):
+            market.asked, market.recent = True, deque(maxlen=_RECENT)
+            self._wants.append(Want("snapshot", market.symbol, "the price nears the end of what is known of the book"))
 
     def _ask_again(self, market: Market, why: str) -> None:
         if market.sequencer.state is State.EMPTY:
@@ -474,6 +539,8 @@ class Binance(Access):
         marks = ask_marks = 0
         if off_bid or off_ask or off_bid_lots or off_ask_lots:
             marks, ask_marks = self._marked(1, off_bid, off_bid_lots), self._marked(1, off_ask, off_ask_lots)
+        elif market.edges:
+            self._watch_edges(market, bid, ask)
         out.append(QUOTE, recv_ns, exch_ns, bid, bid_lots, BID, one.u, 0, market.inst, marks)
         out.append(QUOTE, recv_ns, exch_ns, ask, ask_lots, ASK, one.u, 0, market.inst, ask_marks | LAST)
 

@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeVar
 
 import msgspec
 
 from feeds.errors import BadInput
 from feeds.events import BAD_TIME, BUY, LAST, NONE, REGULAR, SELL, TRADE, EventBuffer
 from feeds.instruments import Instrument
-from feeds.venues._access import FAULTS, Access, Socket, Terms, bounded, refuse_list
+from feeds.source import Checks
+from feeds.venues._access import FAULTS, Socket, Terms, bounded, refuse_list
+from feeds.venues._books import Books
+from feeds.venues._contract import Want
 from feeds.venues._levels import Numbers
 from feeds.venues._numbers import unit
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 URL: Final = "wss://ws.bitstamp.net"
 TAKER: Final = {0: BUY, 1: SELL}
@@ -83,8 +89,14 @@ class Place:
         self.last_print = NONE
 
 
-class Channels(Access):
+P = TypeVar("P", bound=Place)
+
+
+class Channels(Books[P]):
     """A venue of such channels."""
+
+    state: Callable[[str, int, Instrument], P]
+    """Makes what is kept of a symbol."""
 
     symbol_pattern: ClassVar[re.Pattern[str]] = re.compile(
         r'"channel"\s*:\s*"(?:diff_order_book|detail_order_book|order_book|live_trades|live_orders)_([a-z0-9]{1,40})"'
@@ -94,6 +106,11 @@ class Channels(Access):
     )
     book: ClassVar[str]
     """Kind of the channel that the book is read from, with the underscore before the symbol."""
+
+    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
+        super().__init__(instruments, checks)
+        self.markets = {symbol: self.state(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
+        self._wants: list[Want] = []
 
     def on_frame(self, raw: bytes | str, recv_ns: int, out: EventBuffer) -> None:
         """Parse one frame."""
@@ -126,10 +143,6 @@ class Channels(Access):
     def on_damaged(self, symbol: str, recv_ns: int, out: EventBuffer) -> None:
         """A frame of the book's channel could not be read."""
 
-    @abstractmethod
-    def place(self, symbol: str) -> Place | None:
-        """Find a symbol's state; one that is not asked for is counted."""
-
     def on_subscribed(self, symbol: str) -> None:
         """The book's channel was acknowledged."""
 
@@ -151,7 +164,7 @@ class Channels(Access):
             self.ignore(frame.event)
 
     def _on_trade(self, symbol: str, one: _Print, recv_ns: int, out: EventBuffer) -> None:
-        place = self.place(symbol)
+        place = self.market(symbol)
         if place is None:
             return
         tick, off_tick = place.numbers.price(one.price_str)
@@ -181,6 +194,13 @@ class Channels(Access):
             frames = tuple(request("subscribe", kind + symbol) for symbol in some for kind in (cls.book, _TRADES))
             sockets.append(Socket(URL, frames, tuple(some)))
         return tuple(sockets)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_bitstamp import BitstampVoice
+
+        return BitstampVoice
 
     def renewal(self, symbol: str) -> tuple[str, ...]:
         """Text frames that make the venue send a symbol's book anew."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -90,9 +89,9 @@ class Numbers:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self.price: Callable[[str], tuple[int, int]] = _remembering(instrument.price, OFF_GRID)
+        self.price: Callable[[str], tuple[int, int]] = Counts(instrument.price, OFF_GRID).__getitem__
         """Price text -> (tick, 0) or (fine units, OFF_GRID); raises BadInput."""
-        self.size: Callable[[str], tuple[int, int]] = _remembering(instrument.size, OFF_LOT)
+        self.size: Callable[[str], tuple[int, int]] = Counts(instrument.size, OFF_LOT).__getitem__
         """Size text -> (lots, 0) or (fine units, OFF_LOT); raises BadInput."""
         self.tick8 = Eights(instrument.price, self.price)
         """Price text -> the 8 bytes of its tick; raises OffGridError."""
@@ -258,40 +257,49 @@ def _column(texts: Sequence[str], grid: Grid) -> Integers | None:
     return None if np.count_nonzero(whole * step - values) else whole
 
 
-def _remembering(grid: Grid, off: int) -> Callable[[str], tuple[int, int]]:
-    decimals, mantissa = grid.decimals, grid.mantissa
-
-    def read(text: str) -> tuple[int, int]:
-        if len(text) > MAX_TEXT:
-            raise BadInput("number", text, f"at most {MAX_TEXT} characters")
-        count = plain_count(text, decimals)
-        if count is not None:
-            if mantissa == 1:
-                return count, 0
-            count, rest = divmod(count, mantissa)
-            if not rest:
-                return count, 0
-        count, on_grid = grid.read(text)
-        return count, 0 if on_grid else off
-
-    return lru_cache(maxsize=_REMEMBERED)(read)
-
-
 class OffGridError(Exception):
     """A value is no whole number of increments, so that its row needs a mark."""
 
 
-def plain_count(text: str, decimals: int) -> int | None:
-    """Count plain decimal text in units of 10 ** -decimals; None where it is another text, or has more decimals."""
+def plain_count(text: str, decimals: int, step: int = 1) -> int | None:
+    """Count plain decimal text in `step` units of 10 ** -decimals; None where it is another text, or not whole."""
     whole, _, part = text.partition(".")
     short = decimals - len(part)
     if short < 0:
         part = part.rstrip("0")
         short = decimals - len(part)
     digits = whole + part
-    if short < 0 or len(whole) + decimals > 18 or not (digits.isdigit() and digits.isascii()):
+    if short < 0 or len(digits) + short > 18 or not (digits.isdigit() and text.isascii()) or len(text) > MAX_TEXT:
         return None
-    return int(digits) * _TENS[short] if short else int(digits)
+    count = int(digits) * _TENS[short]
+    if step != 1:
+        count, rest = divmod(count, step)
+        if rest:
+            return None
+    return count
+
+
+class Counts(dict[str, tuple[int, int]]):
+    """Number texts and (count, 0), or (fine units, the mark of what is off the grid); the newest are remembered."""
+
+    def __init__(self, grid: Grid, off: int) -> None:
+        super().__init__()
+        self._grid, self._off = grid, off
+        self._decimals, self._step = grid.decimals, grid.mantissa
+
+    def __missing__(self, text: str) -> tuple[int, int]:
+        count = plain_count(text, self._decimals, self._step)
+        if count is not None:
+            found = (count, 0)
+        elif len(text) > MAX_TEXT:
+            raise BadInput("number", text, f"at most {MAX_TEXT} characters")
+        else:
+            count, on_grid = self._grid.read(text)
+            found = (count, 0 if on_grid else self._off)
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = found
+        return found
 
 
 class Eights(dict[str, bytes]):
@@ -299,11 +307,11 @@ class Eights(dict[str, bytes]):
 
     def __init__(self, grid: Grid, read: Callable[[str], tuple[int, int]]) -> None:
         super().__init__()
-        self._decimals = grid.decimals if grid.mantissa == 1 else -1
+        self._decimals, self._step = grid.decimals, grid.mantissa
         self._read = read
 
     def __missing__(self, text: str) -> bytes:
-        count = plain_count(text, self._decimals)
+        count = plain_count(text, self._decimals, self._step)
         if count is None:
             count, mark = self._read(text)
             if mark:

@@ -54,8 +54,10 @@ def decimal_ns(text: str, unit_decimals: int) -> int:
 
     What is finer is cut off. Raises BadInput where it is no time below 2**62 ns.
     """
-    if text.isdigit() and text.isascii() and len(text) <= 18:
-        mantissa, decimals = int(text), 0
+    whole, _, part = text.partition(".")
+    digits = whole + part
+    if digits.isdigit() and text.isascii() and len(digits) <= 18:
+        mantissa, decimals = int(digits), len(part)
     else:
         mantissa, decimals = parse_decimal(text[:40])
     power = 9 - unit_decimals - decimals

@@ -83,17 +83,19 @@ class Prices(dict[str, tuple[int, bytes, str]]):
     def __init__(self, numbers: Numbers, field: Callable[[str, Grid], str]) -> None:
         super().__init__()
         self._numbers, self._field = numbers, field
+        self._grid = numbers.instrument.price
+        self._fine = self._grid.fine
+        self._decimals, self._step = self._grid.decimals, self._grid.mantissa
 
     def __missing__(self, text: str) -> tuple[int, bytes, str]:
-        grid = self._numbers.instrument.price
-        tick = plain_count(text, grid.decimals) if grid.mantissa == 1 else None
+        tick = plain_count(text, self._decimals, self._step)
         if tick is None:
             tick, off = self._numbers.price(text)
             if off:
                 raise OffGridError
         if len(self) >= _REMEMBERED:
             self.clear()
-        found = self[text] = (tick * grid.fine, tick.to_bytes(8, "little", signed=True), self._field(text, grid))
+        found = self[text] = (tick * self._fine, tick.to_bytes(8, "little", signed=True), self._field(text, self._grid))
         return found
 
 
@@ -107,14 +109,12 @@ class Sizes(dict[str, tuple[bytes, str]]):
         super().__init__()
         self._digits = digits
         self._read, self._field, self._grid = numbers.size, field, numbers.instrument.size
-        self._decimals = self._grid.decimals if self._grid.mantissa == 1 else -1
+        self._decimals, self._step = self._grid.decimals, self._grid.mantissa
 
     def __missing__(self, text: str) -> tuple[bytes, str]:
-        whole, _, part = text.partition(".")
-        digits = whole + part
-        if len(part) == self._decimals and len(digits) <= 18 and digits.isdigit() and digits.isascii():
-            lots = int(digits)
-            field = str(lots) if self._digits else text
+        lots = plain_count(text, self._decimals, self._step)
+        if lots is not None:
+            field = text.replace(".", "").lstrip("0") or "0" if self._digits else text
         else:
             lots, off = self._read(text)
             if off:

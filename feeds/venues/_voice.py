@@ -222,6 +222,22 @@ class Voice:
         return None
 
 
+class Answering(Voice):
+    """A voice that says nothing of its own accord and serves what it is asked for, out of books by some key."""
+
+    books: dict[Any, Any]
+
+    def forget(self) -> None:
+        """The books are no longer known."""
+        for book in self.books.values():
+            book.clear(whole=False)
+
+    def greet(self, talk: Talk) -> list[str]:
+        """Nothing."""
+        del talk
+        return []
+
+
 def spoiled(pattern: re.Pattern[bytes], raw: bytes) -> bytes | None:
     """A frame whose checksum is wrong by one; None where it states none."""
     found = pattern.search(raw)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
 from feeds.events import ASK, BID
-from feeds.venues._voice import Talk, TextBook, Voice, exact, symbols_in, written
+from feeds.venues._voice import Answering, Talk, TextBook, exact, symbols_in, written
 
 _STREAM: Final = re.compile(rb'\{"stream"\s*:\s*"([^"]{1,80})"')
 _DEPTH: Final = re.compile(r"(@depth)(?:@\d{1,5}ms)?\Z")
@@ -17,7 +17,7 @@ _BUFFERED: Final = 5_000
 """Updates kept of a book whose snapshot has not come."""
 
 
-class BinanceVoice(Voice):
+class BinanceVoice(Answering):
     """Binance spot, Binance.US, USD-M and COIN-M futures."""
 
     chained: ClassVar[bool] = False
@@ -90,8 +90,7 @@ class BinanceVoice(Voice):
 
     def forget(self) -> None:
         """The books are no longer known."""
-        for book in self.books.values():
-            book.clear(whole=False)
+        super().forget()
         self._waiting.clear()
 
     # -- a client -----------------------------------------------------------------------------

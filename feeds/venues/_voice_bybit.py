@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from feeds.events import ASK, BID
-from feeds.venues._voice import Talk, TextBook, Voice, exact, symbols_in, written
+from feeds.venues._voice import Answering, Talk, TextBook, exact, symbols_in, written
 
 _TOPIC: Final = re.compile(rb'"topic"\s*:\s*"([^"]{1,80})"')
 
 
-class BybitVoice(Voice):
+class BybitVoice(Answering):
     """Bybit v5, spot, linear and inverse."""
 
     def __init__(self, *args: Any) -> None:
@@ -53,15 +54,10 @@ class BybitVoice(Voice):
 
     def forget(self) -> None:
         """The books are no longer known."""
-        self.books.clear()
+        super().forget()
         self._tickers.clear()
 
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def hear(self, talk: Talk, said: str) -> list[str]:
         """One answer a request, which one unknown topic refuses; pings."""
         asked = exact(said)
@@ -94,12 +90,12 @@ class BybitVoice(Voice):
 
     def page(self, path: str) -> bytes | None:
         """The list of this kind of instruments alone: several markets share the path."""
-        return super().page(path) if f"category={self.venue.category}" in path else None  # type: ignore[attr-defined]
+        return super().page(path) if _category(path) == _category(self.venue.instruments_url()) else None
 
     def listing(self, path: str) -> bytes:
         """`instruments-info`."""
         del path
-        category = self.venue.category  # type: ignore[attr-defined]
+        category = _category(self.venue.instruments_url())
         size = "basePrecision" if category == "spot" else "qtyStep"
         listed = [
             {
@@ -109,3 +105,7 @@ class BybitVoice(Voice):
             for one in self.instruments.values()
         ]  # fmt: skip
         return written({"retCode": 0, "retMsg": "OK", "result": {"category": category, "list": listed}}).encode()
+
+
+def _category(url: str) -> str:
+    return parse_qs(urlsplit(url).query).get("category", [""])[0]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from feeds.events import ASK, BID
-from feeds.venues._voice import OrderBook, Talk, TextBook, Voice, exact, iso, symbols_in, text, written
+from feeds.venues._voice import Answering, OrderBook, Talk, TextBook, exact, iso, symbols_in, text, written
 
 _NUMBER: Final = re.compile(rb'("sequence_num"\s*:\s*)(\d+)')
 _CHANNEL: Final = re.compile(rb'"channel"\s*:\s*"([^"]{1,40})"')
@@ -23,7 +23,7 @@ _TYPES: Final = {
 _ORDERS: Final = ("received", "open", "match", "done", "change", "activate")
 
 
-class CoinbaseVoice(Voice):
+class CoinbaseVoice(Answering):
     """Advanced Trade; every frame of a connection has the next number."""
 
     every_s: ClassVar[float] = 1.0
@@ -70,11 +70,6 @@ class CoinbaseVoice(Voice):
             book.clear(whole=False)
 
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def _numbered(self, talk: Talk, channel: str, events: list[Any]) -> str:
         frame = {"channel": channel, "client_id": "", "timestamp": iso(self.now_ns), "sequence_num": talk.sent}
         talk.sent += 1
@@ -136,7 +131,7 @@ class CoinbaseVoice(Voice):
         return written({"products": products, "num_products": len(products)}).encode()
 
 
-class CoinbaseExchangeVoice(Voice):
+class CoinbaseExchangeVoice(Answering):
     """The Exchange's public channels."""
 
     every_s: ClassVar[float] = 1.0
@@ -173,17 +168,7 @@ class CoinbaseExchangeVoice(Voice):
             for side, price, size in said["changes"]:
                 book.put(_SIDES[side], price, size, [price, size])
 
-    def forget(self) -> None:
-        """The books are no longer known."""
-        for book in self.books.values():
-            book.clear(whole=False)
-
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def hear(self, talk: Talk, said: str) -> list[str]:
         """Subscriptions; the answer names all there are."""
         asked = exact(said)

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from feeds.events import ASK, BID
-from feeds.venues._voice import Talk, TextBook, Voice, exact, symbols_in, written
+from feeds.venues._voice import Answering, Talk, TextBook, exact, symbols_in, written
 
 _CHANNEL: Final = re.compile(rb'("channel"\s*:\s*)"((book|trades|ticker)\.([^"]{1,60})\.(raw|100ms|agg2))"')
 _NAME: Final = re.compile(r"(book|trades|ticker)\.(.+)\.(raw|100ms|agg2)\Z")
 
 
-class DeribitVoice(Voice):
+class DeribitVoice(Answering):
     """Deribit's public channels."""
 
     every_s: ClassVar[float] = 10.0
@@ -57,17 +57,7 @@ class DeribitVoice(Voice):
         book.at = one["change_id"]
         self._last[name] = said
 
-    def forget(self) -> None:
-        """The books are no longer known."""
-        for book in self.books.values():
-            book.clear(whole=False)
-
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def hear(self, talk: Talk, said: str) -> list[str]:
         """Requests; of a subscription's channels, those that it knows are named in the answer."""
         asked = exact(said)
@@ -79,9 +69,13 @@ class DeribitVoice(Voice):
         elif method == "public/test":
             result = {"version": "1.2.26"}
         elif method in ("public/subscribe", "public/unsubscribe"):
-            result = [name for name in symbols_in(params, "channels") if self._known(name)]
-            for name in result:
-                kind, instrument = _NAME.match(name).groups()[:2]  # type: ignore[union-attr]
+            result = []
+            for name in symbols_in(params, "channels"):
+                found = _NAME.match(name)
+                if found is None or found[2] not in self.instruments:
+                    continue
+                result.append(name)
+                kind, instrument = found[1], found[2]
                 topic = f"{kind} {instrument}"
                 if method == "public/unsubscribe":
                     talk.topics.pop(topic, None)
@@ -94,10 +88,6 @@ class DeribitVoice(Voice):
         stamp = self.now_ns // 1000
         told = {"jsonrpc": "2.0", "id": asked.get("id"), "result": result, "usIn": stamp, "usOut": stamp, "usDiff": 0}
         return [written(told | {"testnet": False}), *answers]
-
-    def _known(self, name: str) -> bool:
-        found = _NAME.match(name)
-        return found is not None and found[2] in self.instruments
 
     def _first(self, kind: str, instrument: str, name: str) -> list[str]:
         if kind == "ticker" and instrument in self._tickers:

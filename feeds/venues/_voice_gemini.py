@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from feeds.events import ASK, BID
-from feeds.venues._voice import Talk, TextBook, Voice, exact, symbols_in, written
+from feeds.venues._voice import Answering, Talk, TextBook, exact, symbols_in, written
 
 _SYMBOL: Final = re.compile(rb'"s"\s*:\s*"([^"]{1,40})"')
 _OLD_SYMBOL: Final = re.compile(rb'"symbol"\s*:\s*"([^"]{1,40})"')
@@ -18,7 +18,7 @@ _DETAILS: Final = "/v1/symbols/details/"
 _SIDES: Final = {"buy": BID, "sell": ASK}
 
 
-class GeminiVoice(Voice):
+class GeminiVoice(Answering):
     """Gemini's current socket."""
 
     def __init__(self, *args: Any) -> None:
@@ -63,17 +63,7 @@ class GeminiVoice(Voice):
             book.at = one["u"]
             self._last[one["s"]] = one
 
-    def forget(self) -> None:
-        """The books are no longer known."""
-        for book in self.books.values():
-            book.clear(whole=False)
-
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def hear(self, talk: Talk, said: str) -> list[str]:
         """Snapshots, then the answer; one unknown name refuses a whole request."""
         asked = exact(said)

@@ -6,18 +6,19 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from feeds.venues._voice import Talk, Voice, exact, written
+from feeds.venues._voice import Answering, Talk, exact, written
 
 _CHANNEL: Final = re.compile(rb'"channel"\s*:\s*"(l2Book|bbo|trades|activeAssetCtx)"')
 _COIN: Final = re.compile(rb'"coin"\s*:\s*"([^"]{1,40})"')
 _BROKEN_OFF: Final = 1006
 
 
-class HyperliquidVoice(Voice):
+class HyperliquidVoice(Answering):
     """Hyperliquid's public channels."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.books = {}
         self._newest: dict[str, bytes] = {}
 
     def topic(self, raw: bytes) -> str | None:
@@ -36,11 +37,6 @@ class HyperliquidVoice(Voice):
         self._newest.clear()
 
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def hear(self, talk: Talk, said: str) -> list[str]:
         """Subscriptions; pings. An unknown coin ends the connection without a word."""
         asked = exact(said)

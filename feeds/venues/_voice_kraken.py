@@ -13,10 +13,10 @@ from feeds.events import ASK, BID
 from feeds.venues._kraken import CHECKED_LEVELS, DEPTHS, field
 from feeds.venues._voice import (
     CHECKSUM,
+    Answering,
     OrderBook,
     Talk,
     TextBook,
-    Voice,
     decimals,
     exact,
     iso,
@@ -31,7 +31,7 @@ _OLD: Final = re.compile(rb',\s*"((?:book-\d+|trade|spread|ticker|ohlc-\d+))"\s*
 _DATA: Final = ("book", "trade", "level3", "ticker", "instrument", "ohlc")
 
 
-class KrakenVoice(Voice):
+class KrakenVoice(Answering):
     """Kraken over websocket v2."""
 
     every_s: ClassVar[float] = 1.0
@@ -99,11 +99,6 @@ class KrakenVoice(Voice):
             book.orders.pop(entry["order_id"], None)
         else:
             book.put(entry["order_id"], side, entry["limit_price"], {k: v for k, v in entry.items() if k != "event"})
-
-    def forget(self) -> None:
-        """The books are no longer known."""
-        for book in self.books.values():
-            book.clear(whole=False)
 
     # -- a client -----------------------------------------------------------------------------
     def greet(self, talk: Talk) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
 from feeds.events import ASK, BID
-from feeds.venues._voice import CHECKSUM, Talk, TextBook, Voice, exact, text, written
+from feeds.venues._voice import CHECKSUM, Answering, Talk, TextBook, exact, text, written
 
 _CONNECTION: Final = "a4d3ae55"
 _CHANNEL: Final = re.compile(rb'"channel"\s*:\s*"([^"]{1,60})"')
@@ -17,7 +17,7 @@ _CHECKED: Final = 25
 _USE: Final = "Please use the correct URL, channel and parameters referring to API document."
 
 
-class OkxVoice(Voice):
+class OkxVoice(Answering):
     """OKX v5, public channels."""
 
     checksums: ClassVar[re.Pattern[bytes] | None] = CHECKSUM
@@ -37,8 +37,8 @@ class OkxVoice(Voice):
 
     def keep(self, raw: bytes) -> None:
         """Take a book message, or the newest print."""
-        if b'"trades"' in raw[:60]:
-            self._trades[_INSTRUMENT.search(raw)[1].decode()] = raw  # type: ignore[index]
+        if b'"trades"' in raw[:60] and (found := _INSTRUMENT.search(raw)):
+            self._trades[found[1].decode()] = raw
         if b'"action"' not in raw:
             return
         said = exact(raw)
@@ -58,16 +58,7 @@ class OkxVoice(Voice):
                 book.at = one.get("seqId")
                 self._last[key] = one
 
-    def forget(self) -> None:
-        """The books are no longer known."""
-        self.books.clear()
-
     # -- a client -----------------------------------------------------------------------------
-    def greet(self, talk: Talk) -> list[str]:
-        """Nothing."""
-        del talk
-        return []
-
     def hear(self, talk: Talk, said: str) -> list[str]:
         """Subscriptions, one answer an argument; `ping` as text."""
         if said == "ping":

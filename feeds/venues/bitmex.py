@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -41,6 +41,9 @@ from feeds.venues._inband import Fact, InBand, Market, Print
 from feeds.venues._numbers import fact, increment
 from feeds.venues._seen import Seen
 from feeds.venues._times import iso_ns
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 SIDES: Final = {"Buy": BUY, "Sell": SELL}
 """Of a print the taker's, of a liquidation the order's."""
@@ -350,6 +353,13 @@ class Bitmex(InBand):
         chosen = list(symbols)
         frames = [_request("subscribe", [f"{table}:{symbol}" for table in TABLES]) for symbol in chosen]
         return (Socket("wss://ws.bitmex.com/realtime", tuple(frames), tuple(chosen)),)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_bitmex import BitmexVoice
+
+        return BitmexVoice
 
     def renewal(self, symbol: str) -> tuple[str, ...]:
         """Text frames that make the venue send a symbol's book anew."""

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -40,12 +40,13 @@ from feeds.events import (
     EventBuffer,
 )
 from feeds.instruments import Instrument
-from feeds.source import Checks
 from feeds.venues import _aged as aged
 from feeds.venues._access import FAULTS, bounded
 from feeds.venues._bitstamp import Channels, Frame, Place, micro_ns
-from feeds.venues._books import Books
 from feeds.venues._contract import Want
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 _COMPARED_NS: Final = 60_000_000_000
 _CROSSED_NS: Final = 3_000_000_000
@@ -75,21 +76,13 @@ class _Top(Place):
         self.live = self.broken = False
 
 
-class Bitstamp(Channels, Books[_Top]):
+class Bitstamp(Channels[_Top]):
     """Bitstamp's best 100 levels; symbols such as 'btcusd'."""
 
     name: ClassVar[str] = "bitstamp"
     verification: ClassVar[str] = "snapshot"
+    state = _Top
     book: ClassVar[str] = "order_book_"
-
-    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
-        super().__init__(instruments, checks)
-        self.markets = {symbol: _Top(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
-        self._wants: list[Want] = []
-
-    def place(self, symbol: str) -> Place | None:
-        """Find a symbol's state."""
-        return self.market(symbol)
 
     def on_book(self, symbol: str, frame: Frame, recv_ns: int, out: EventBuffer) -> None:
         """Take a whole book."""
@@ -179,22 +172,14 @@ class _Full(Place):
         """When the next snapshot is to be asked for; None before the first."""
 
 
-class BitstampDiff(Channels, Books[_Full]):
+class BitstampDiff(Channels[_Full]):
     """Bitstamp's full book by updates; symbols such as 'btcusd'."""
 
     name: ClassVar[str] = "bitstamp-diff"
     captures: ClassVar[tuple[str, ...]] = ("BITSTAMP",)
     verification: ClassVar[str] = "unverifiable"
+    state = _Full
     book: ClassVar[str] = "diff_order_book_"
-
-    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
-        super().__init__(instruments, checks)
-        self.markets = {symbol: _Full(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
-        self._wants: list[Want] = []
-
-    def place(self, symbol: str) -> Place | None:
-        """Find a symbol's state."""
-        return self.market(symbol)
 
     def on_subscribed(self, symbol: str) -> None:
         """Ask for the snapshot: a quiet market may not change for long."""
@@ -331,6 +316,13 @@ class BitstampDiff(Channels, Books[_Full]):
             self._ask(market, why)
 
     # -- access -------------------------------------------------------------------------------
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_bitstamp import BitstampDiffVoice
+
+        return BitstampDiffVoice
+
     @classmethod
     def snapshot_url(cls, symbol: str) -> str:
         """Where a book is fetched."""

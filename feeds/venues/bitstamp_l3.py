@@ -12,7 +12,6 @@ before the start that change become known, marked SNAPSHOT. Source: Bitstamp's "
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -40,10 +39,7 @@ from feeds.events import (
     EventBuffer,
 )
 from feeds.instruments import Instrument
-from feeds.source import Checks
 from feeds.venues._bitstamp import Channels, Frame, Id, Place, micro_ns
-from feeds.venues._books import Books
-from feeds.venues._contract import Want
 
 SIDES: Final = {0: BID, 1: ASK}
 EVENTS: Final = ("order_created", "order_changed", "order_deleted")
@@ -150,26 +146,19 @@ class _Market(Place):
             self.lowest_ask = ask[0]
         if exch_ns - bid[1] >= RESTED_NS and (self.highest_bid is None or bid[0] > self.highest_bid):
             self.highest_bid = bid[0]
-        known = self.lowest_ask is not None and self.highest_bid is not None
-        return known and self.lowest_ask <= bid[0] and self.highest_bid >= ask[0]  # type: ignore[operator]
+        if self.lowest_ask is None or self.highest_bid is None:
+            return False
+        return self.lowest_ask <= bid[0] and self.highest_bid >= ask[0]
 
 
-class BitstampL3(Channels, Books[_Market]):
+class BitstampL3(Channels[_Market]):
     """Bitstamp's orders; symbols such as 'btcusd'."""
 
     name: ClassVar[str] = "bitstamp-l3"
     verification: ClassVar[str] = "chain"
     tier: ClassVar[str] = "A"
+    state = _Market
     book: ClassVar[str] = "live_orders_"
-
-    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], checks: Checks) -> None:
-        super().__init__(instruments, checks)
-        self.markets = {symbol: _Market(symbol, inst, one) for symbol, (inst, one) in instruments.items()}
-        self._wants: list[Want] = []
-
-    def place(self, symbol: str) -> Place | None:
-        """Find a symbol's state."""
-        return self.market(symbol)
 
     def on_book(self, symbol: str, frame: Frame, recv_ns: int, out: EventBuffer) -> None:
         """Take what happened to an order."""

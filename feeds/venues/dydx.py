@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import msgspec
 
@@ -52,6 +52,9 @@ from feeds.venues._inband import Fact, InBand, Market, Print
 from feeds.venues._numbers import fact
 from feeds.venues._seen import Seen
 from feeds.venues._times import iso_ns
+
+if TYPE_CHECKING:
+    from feeds.venues._voice import Voice
 
 TAKER: Final = {"BUY": BUY, "SELL": SELL}
 """`side` of a trade is the aggressor's."""
@@ -363,6 +366,13 @@ class Dydx(InBand):
             frames.append(_request("subscribe", "v4_markets"))
             sockets.append(Socket("wss://indexer.dydx.trade/v4/ws", tuple(frames), tuple(some)))
         return tuple(sockets)
+
+    @classmethod
+    def voice(cls) -> type[Voice]:
+        """What speaks for it in a mirror."""
+        from feeds.venues._voice_dydx import DydxVoice
+
+        return DydxVoice
 
     def renewal(self, symbol: str) -> tuple[str, ...]:
         """Text frames that make the venue send a symbol's book anew."""

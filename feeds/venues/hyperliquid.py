@@ -55,13 +55,15 @@ from feeds.events import (
 from feeds.instruments import Instrument, parse_decimal
 from feeds.source import Checks
 from feeds.venues import _hyperliquid as messages
-from feeds.venues._access import FAULTS, Access, Socket, Terms, bounded, refuse_list
+from feeds.venues._access import FAULTS, Access, Socket, Terms, bounded, refuse_list, spread
 from feeds.venues._contract import Want
 from feeds.venues._numbers import fact
 
 if TYPE_CHECKING:
     from feeds.venues._voice import Voice
 
+SYMBOLS_A_SOCKET: Final = 25
+"""Four subscriptions a symbol, of 1,000 an address over at most 10 connections."""
 SIDES: Final = {"A": SELL, "B": BUY}
 """Of a print, the taker's."""
 SIGNIFICANT: Final = 5
@@ -267,12 +269,17 @@ class Hyperliquid(Access):
     @classmethod
     def sockets(cls, symbols: Iterable[str], *, fast: bool = True) -> tuple[Socket, ...]:
         """Say what to connect to: books of 5 levels that come fast, or of 20 that come every 5 s."""
-        frames = []
-        for symbol in symbols:
-            book: dict[str, object] = {"type": "l2Book", "coin": symbol} | ({"fast": True} if fast else {})
-            others = [{"type": what, "coin": symbol} for what in ("bbo", "trades", "activeAssetCtx")]
-            frames += [{"method": "subscribe", "subscription": one} for one in (book, *others)]
-        return (Socket("wss://api.hyperliquid.xyz/ws", tuple(msgspec.json.encode(one).decode() for one in frames)),)
+
+        def socket(some: list[str]) -> Socket:
+            frames = []
+            for symbol in some:
+                book: dict[str, object] = {"type": "l2Book", "coin": symbol} | ({"fast": True} if fast else {})
+                others = [{"type": what, "coin": symbol} for what in ("bbo", "trades", "activeAssetCtx")]
+                frames += [{"method": "subscribe", "subscription": one} for one in (book, *others)]
+            texts = tuple(msgspec.json.encode(one).decode() for one in frames)
+            return Socket("wss://api.hyperliquid.xyz/ws", texts, tuple(some))
+
+        return spread(symbols, SYMBOLS_A_SOCKET, socket)
 
     @classmethod
     def instruments_url(cls) -> str:

@@ -19,7 +19,7 @@ from feeds.errors import BadInput
 from feeds.events import ASK, BAD_TIME, BID, BUY, LAST, LATE, NONE, REGULAR, SELL, TRADE, EventBuffer
 from feeds.instruments import Instrument
 from feeds.source import Checks
-from feeds.venues._access import FAULTS, Socket, Terms, bounded
+from feeds.venues._access import FAULTS, Socket, Terms, bounded, spread
 from feeds.venues._kraken import (
     DEPTHS,
     PAIRS_URL,
@@ -37,6 +37,7 @@ from feeds.venues._verified import Depth, Level, Market, Sides, Verified
 if TYPE_CHECKING:
     from feeds.venues._voice import Voice
 
+SYMBOLS_A_SOCKET: Final = 100
 SIDES: Final = {"buy": BUY, "sell": SELL}
 """Of a print, the taker's."""
 SNAPSHOT, UPDATE = "snapshot", "update"
@@ -232,10 +233,14 @@ class Kraken(Verified):
     # -- access -------------------------------------------------------------------------------
     @classmethod
     def sockets(cls, symbols: Iterable[str], depth: int = 25) -> tuple[Socket, ...]:
-        """Say what to connect to; depth is one of DEPTHS, of which the checksum sees ten."""
-        chosen = list(symbols)
-        book = request("subscribe", {"channel": "book", "symbol": chosen, "depth": depth, "snapshot": True})
-        return (Socket("wss://ws.kraken.com/v2", (book, trades(chosen))),)
+        """Say what to connect to, a socket for every few symbols; depth is one of DEPTHS, the checksum sees ten."""
+        about: dict[str, object] = {"channel": "book", "depth": depth, "snapshot": True}
+
+        def socket(some: list[str]) -> Socket:
+            book = request("subscribe", about | {"symbol": some})
+            return Socket("wss://ws.kraken.com/v2", (book, trades(some)), tuple(some))
+
+        return spread(symbols, SYMBOLS_A_SOCKET, socket)
 
     def renewal(self, symbol: str) -> tuple[str, ...]:
         """Text frames that make the venue send a symbol's book anew."""

@@ -20,13 +20,15 @@ from feeds.events import ASK, BAD_TIME, BID, BUY, C_SEQUENCE, LAST, LATE, NONE, 
 from feeds.instruments import Grid, Instrument
 from feeds.sequencer import Sequencer, Step, okx
 from feeds.source import Checks
-from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list
+from feeds.venues._access import FAULTS, Socket, Terms, bounded, plain, refuse_list, spread
 from feeds.venues._levels import OffGridError
 from feeds.venues._verified import Depth, Level, Market, Read, Sides, Verified
 
 if TYPE_CHECKING:
     from feeds.venues._voice import Voice
 
+SYMBOLS_A_SOCKET: Final = 100
+"""Of one request, which the venue bounds in length."""
 DEPTHS: Final = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
 """Channels read as a book, with their depth."""
 REPEATED_NS: Final = 1_000_000_000
@@ -247,10 +249,14 @@ class Okx(Verified):
     # -- access -------------------------------------------------------------------------------
     @classmethod
     def sockets(cls, symbols: Iterable[str]) -> tuple[Socket, ...]:
-        """Say what to connect to."""
+        """Say what to connect to: a socket for every few symbols."""
+        return spread(symbols, SYMBOLS_A_SOCKET, cls._socket)
+
+    @classmethod
+    def _socket(cls, symbols: list[str]) -> Socket:
         args = [{"channel": what, "instId": symbol} for symbol in symbols for what in ("books", "trades")]
         frame = msgspec.json.encode({"id": "1", "op": "subscribe", "args": args}).decode()
-        return (Socket("wss://ws.okx.com:8443/ws/v5/public", (frame,)),)
+        return Socket("wss://ws.okx.com:8443/ws/v5/public", (frame,), tuple(symbols))
 
     def renewal(self, symbol: str) -> tuple[str, ...]:
         """Text frames that make the venue send a symbol's book anew: asked for again, it sends none by itself."""

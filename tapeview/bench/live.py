@@ -8,7 +8,6 @@ clock (CLOCK_MONOTONIC), so a difference needs no clocks to agree.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
@@ -25,6 +24,7 @@ import numpy as np
 
 from tapeview.bench import Measured
 from tapeview.bench._live_venue import SYMBOL
+from tapeview.bench._terminal import run_in_pty
 
 SIZE: Final = (120, 36)
 SOAK_RATE: Final = 5000
@@ -107,7 +107,7 @@ def run_once(rate: int, seconds: float, *, keep: int | None = None) -> dict[str,
                 port = venue.stdout.readline().strip()
                 screen = [sys.executable, "-m", "tapeview.bench.live", port, str(sent_file), str(seen_file)]
                 screen += [] if keep is None else ["--keep", str(keep)]
-                _in_pty(screen, environment, seconds * 6 + 120)
+                run_in_pty(screen, environment, seconds * 6 + 120, SIZE)
             finally:
                 sleeper.stop()
                 venue.kill()
@@ -164,34 +164,6 @@ def _joined(sent: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
     told["longest_ms"] = float(np.diff(during).max() / 1e6) if len(during) > 1 else float("nan")
     told["applied_per_s"] = (int(reached[-1]) if len(reached) else 0) * share / spent
     return told | {k: seen[k] for k in ("applied", "lag_ms", "cpu", "rss_mib", "rss_s", "threads", "files")}
-
-
-def _in_pty(command: list[str], environment: dict[str, str], limit_s: float) -> None:
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
-    terminal = environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=terminal, start_new_session=True)
-    os.close(theirs)
-    drain = threading.Thread(target=_drain, args=(ours,), daemon=True)
-    drain.start()
-    try:
-        child.wait(timeout=limit_s)
-    finally:
-        child.kill()
-        child.wait()
-        drain.join(timeout=5)
-        os.close(ours)
-
-
-def _drain(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(descriptor, 65536):
-            pass
 
 
 # -- the child ---------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from statistics import median
 from typing import Any, Final
 
 from tapeview.bench import Measured
+from tapeview.bench._terminal import COLOURS, run_in_pty
 
 HZ: Final = 60
 SIZE: Final = (200, 60)
@@ -66,14 +66,14 @@ def run_once(variant: str, seconds: float, where: str) -> dict[str, float]:
         out = Path(folder) / "measured.json"
         command = [sys.executable, "-m", "tapeview.bench.screen", variant, str(seconds), str(out)]
         environment = {
-            "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": os.pathsep.join(sys.path),
+            **COLOURS, "PYTHONPATH": os.pathsep.join(sys.path),
             "COLUMNS": str(SIZE[0]), "LINES": str(SIZE[1]),
         }  # fmt: skip
         limit_s = seconds + 60
         if where == "tmux":
             _in_tmux(command, environment, out, limit_s)
         else:
-            _in_pty(command, environment, limit_s)
+            run_in_pty(command, {**os.environ, **environment}, limit_s, SIZE)
         if not out.exists():
             raise RuntimeError(f"the {variant} screen ended without a measurement")
         found: dict[str, float] = json.loads(out.read_text())
@@ -97,38 +97,6 @@ def _in_tmux(command: list[str], environment: dict[str, str], out: Path, limit_s
     finally:
         time.sleep(0.5)
         subprocess.run(["tmux", "kill-session", "-t", session], capture_output=True, check=False)
-
-
-def _in_pty(command: list[str], environment: dict[str, str], limit_s: float) -> None:
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
-    child = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **environment}, start_new_session=True
-    )
-    os.close(theirs)
-    drain = threading.Thread(target=_drain, args=(ours,), daemon=True)
-    drain.start()
-    try:
-        child.wait(timeout=limit_s)
-    finally:
-        child.kill()
-        child.wait()
-        drain.join(timeout=5)
-        os.close(ours)
-
-
-def _drain(descriptor: int) -> None:
-    while True:
-        try:
-            if not os.read(descriptor, 65536):
-                return
-        except OSError:
-            return
 
 
 def _known_work_s() -> float:

@@ -171,8 +171,9 @@ def _captured(path: Path) -> list[Case]:
         return []
     reader = VenueCapture.open(path, OpenOptions())
     by_venue: dict[str, list[tuple[str | None, bytes]]] = {}
-    for name, symbol, raw in reader.payloads():
-        by_venue.setdefault(name, []).append((symbol, raw))
+    for said in reader.session():
+        if said.kind in ("frame", "snapshot"):
+            by_venue.setdefault(said.venue, []).append((said.symbol or None, said.raw))
     kinds = Counter(one.venue for one in reader.instruments)
     return [
         Case(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,6 +52,17 @@ def add_proxy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--proxy", metavar="URL", help="http://[USER:PASSWORD@]HOST:PORT in place of HTTPS_PROXY and HTTP_PROXY"
     )
+
+
+def add_account(parser: argparse.ArgumentParser) -> None:
+    """Add --account."""
+    parser.add_argument("--account", type=_account, metavar="NAME", help="the paper account to trade under")
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", text):
+        raise BadInput("--account", text, "at most 40 letters, digits, and any of _ . -")
+    return text
 
 
 def use_proxy(url: str | None) -> None:

@@ -15,10 +15,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
     parser.add_argument(
         "what",
-        choices=["engine", "detectors", "hidden", "cost", "formats", "screen", "venues", "live", "soak"],
+        choices=[
+            "engine",
+            "detectors",
+            "hidden",
+            "cost",
+            "formats",
+            "screen",
+            "keys",
+            "venues",
+            "live",
+            "soak",
+            "queue",
+        ],
         help="what to measure",
     )
-    parser.add_argument("source", nargs="?", metavar="SOURCE", help="of hidden: orders, with executions named hidden")
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="of hidden and queue: orders one by one")
     parser.add_argument("--minutes", type=float, metavar="N", help="of soak: how long (60)")
     parser.add_argument("--quick", action="store_true", help="fewer events, rounds and seeds")
     detectors = parser.add_argument_group("detectors")
@@ -53,18 +65,37 @@ def run(args: argparse.Namespace) -> int:
             raise BadInput(f"--{name}", None, "the word 'detectors' after bench")
     if args.what == "hidden":
         return _bench_hidden.run(args)
+    if args.what == "queue":
+        return _queue(args)
     if args.source is not None:
-        raise BadInput("bench", args.source, "the word 'hidden' before a SOURCE")
+        raise BadInput("bench", args.source, "the word 'hidden' or 'queue' before a SOURCE")
     if args.what != "soak" and args.minutes is not None:
         raise BadInput("--minutes", args.minutes, "the word 'soak' after bench")
     if args.what == "soak":
         return _soak(args)
     if args.what in ("engine", "formats"):
         common.compile_kernels()
-    if args.what in ("cost", "live"):
+    if args.what in ("cost", "live", "keys"):
         common.compile_watch()
     module = importlib.import_module(f"tapeview.bench.{args.what}")
     return _figures(module.measure(quick=args.quick, say=common.say), args)
+
+
+def _queue(args: argparse.Namespace) -> int:
+    from tapeview.bench import queue
+
+    if args.source is None:
+        raise BadInput("bench queue", None, "a SOURCE of orders one by one, such as a LOBSTER message file")
+    common.compile_kernels()
+    rows = queue.measure(args.source, quick=args.quick, say=common.say)
+    if args.json:
+        for row in rows:
+            common.emit(row)
+        return 0
+    common.table(
+        ["feed", "what", "value", "", "of", "95 %", "wanted"], [queue.cells(row) for row in rows], {2: True, 4: True}
+    )
+    return 0
 
 
 def _soak(args: argparse.Namespace) -> int:

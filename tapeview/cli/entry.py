@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "detectors": "what is looked for: rules, thresholds with their sources, worked cases played",
     "size": "how many: size from risk, costs and Kelly, caps by volume",
     "plan": "a position in layers: stops that keep its risk, what goes out, what it may lose",
+    "journal": "what was decided and traded on paper, and what it says of the trader",
     "config": "every setting and the file it came from",
     "bench": "measurements beside their yardsticks",
     "doctor": "terminal, kernels, folders and versions, checked",

@@ -1,11 +1,11 @@
-"""`tapeview journal [runs|trades|stats|signals|export]`: the journal, and what it says of the trader."""
+"""`tapeview journal [PART]`: what was decided and traded on paper, and what it says of the trader."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,16 +13,21 @@ import msgspec
 
 from feeds.errors import BadInput
 from tapeview.cli import _common as common
+from tapeview.cli import _journal_figures as told
+from tapeview.cli._journal_figures import time_text
 
 if TYPE_CHECKING:
-    from tapeview.ledger import Figures, Row
+    from tapeview.ledger import Row
 
 PARTS: Final = {
     "runs": "sessions that were journalled",
     "trades": "every trade, with its R, excursions and costs",
     "stats": "win rate, expectancy, profit factor with their intervals, by setup, detector, hour …",
-    "signals": "every decision: what was on the screen, what was planned, what came of the order",
-    "export": "the trades as CSV or Parquet",
+    "signals": "every decision: what was on the screen, what was planned, what came of it",
+    "accounts": "paper accounts: equity, last session, whether that is locked",
+    "outlets": "how far each outlet has delivered, and what was not taken",
+    "export": "the trades to FILE, as CSV or Parquet",
+    "verify": "a run made again from its source and its commands; exit 1 where anything comes out otherwise",
 }
 
 
@@ -32,10 +37,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "part", nargs="?", default="stats", metavar="PART",
         help="; ".join(f"{name}: {text}" for name, text in PARTS.items()),
     )  # fmt: skip
-    parser.add_argument("out", nargs="?", metavar="FILE", help="where export writes: a name ending .csv or .parquet")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="FILE|RUN",
+        help="where export writes, a name ending .csv or .parquet; what to verify",
+    )
     parser.add_argument("--file", metavar="PATH", help="a journal other than one's own")
     parser.add_argument("--run", type=int, metavar="N", help="one run only")
-    parser.add_argument("--by", metavar="WHAT", help="stats by setup, detector, hour, instrument or side")
+    parser.add_argument("--account", metavar="NAME", help="one paper account only")
+    parser.add_argument("--by", metavar="WHAT", help="stats by setup, detector, hour, instrument, side, tag or account")
+    parser.add_argument(
+        "--hindsight", action="store_true", help="count trades too whose future had been on the screen before"
+    )
     common.add_json(parser)
 
 
@@ -44,200 +58,196 @@ def run(args: argparse.Namespace) -> int:
     from tapeview import journal
 
     if args.part not in PARTS:
-        raise BadInput("journal", args.part, ", ".join(PARTS))
-    if (args.out is not None) != (args.part == "export"):
-        raise BadInput("journal", args.out, "a FILE with export, and with nothing else")
-    db = journal.open_readonly(journal.own_path() if args.file is None else Path(args.file).expanduser())
-    try:
-        known = [one.id for one in journal.runs(db)]
-        if args.run is not None and args.run not in known:
-            raise BadInput("--run", args.run, f"a run from 1 to {max(known)}" if known else "a journal with runs in it")
+        import difflib
+
+        near = difflib.get_close_matches(args.part, PARTS, 1)
+        raise BadInput("journal", args.part, f"{near[0]!r}?" if near else ", ".join(PARTS))
+    if (args.what is not None) != (args.part in ("export", "verify")):
+        raise BadInput("journal", args.what, "a FILE with export, a RUN with verify, nothing else")
+    path = journal.own_path() if args.file is None else Path(args.file).expanduser()
+    with journal.reading(path) as db:
+        if args.part == "verify":
+            return _verify(db, path, args)
+        _check_run(db, "--run", args.run)
         return int(_PARTS[args.part](db, args))
-    finally:
-        db.close()
+
+
+def _check_run(db: Any, place: str, number: int | None) -> None:
+    from tapeview import journal
+
+    known = [one.id for one in journal.runs(db)]
+    if number is not None and number not in known:
+        raise BadInput(place, number, f"a run from 1 to {max(known)}" if known else "a journal with runs in it")
+
+
+def _chosen(db: Any, args: argparse.Namespace) -> tuple[list[Row], int]:
+    """The trades that are asked for, and how many were left out for hindsight."""
+    from tapeview import ledger
+
+    found = ledger.rows(db, args.run, args.account)
+    kept = found if args.hindsight else ledger.without_hindsight(found)
+    return kept, len(found) - len(kept)
+
+
+def _say_left_out(count: int) -> None:
+    if count:
+        trades = "trade" if count == 1 else "trades"
+        common.say(f"{count} {trades} left out: what came had been on the screen before (--hindsight counts them)")
 
 
 def _runs(db: Any, args: argparse.Namespace) -> int:
     from tapeview import journal, ledger
 
+    rows = []
     for one in journal.runs(db):
-        count = len(ledger.rows(db, one.id))
-        if args.json:
-            common.emit({**one._asdict(), "settings": msgspec.json.decode(one.settings), "trades": count})
+        about = journal.about_of(one)
+        if args.run not in (None, one.id) or args.account not in (None, about.account):
             continue
-        end = "running, or ended by force" if one.ended_ns is None else _time(one.ended_ns)
-        sys.stdout.write(f"{one.id:>4}  {_time(one.began_ns)} to {end}  {count:>4} trades  {one.source}\n")
+        trades = len(ledger.rows(db, one.id))
+        if args.json:
+            common.emit({**one._asdict(), "settings": msgspec.to_builtins(about), "trades": trades})
+            continue
+        end = "running, or ended by force" if one.ended_ns is None else time_text(one.ended_ns)
+        rows.append((
+            one.id, time_text(one.began_ns), end, about.account, "live" if about.live else "replay",
+            trades, "hindsight" if about.hindsight else "", one.source,
+        ))  # fmt: skip
+    if not args.json:
+        header = ["run", "began", "ended", "account", "market", "trades", "", "source"]
+        common.table(header, rows, right={0: True, 5: True})
     return 0
 
 
 def _trades(db: Any, args: argparse.Namespace) -> int:
-    from tapeview import ledger
-
-    found = ledger.rows(db, args.run)
+    found, left_out = _chosen(db, args)
     if args.json:
         for one in found:
             common.emit(msgspec.to_builtins(one))
-        return 0
-    header = ["run", "opened", "instrument", "side", "lots", "entry", "net", "fees", "R", "MAE", "MFE", "band", "setup"]
-    rows = [
-        (
-            one.run, _time(one.opened_ns), one.instrument, one.side, one.lots, one.entry, one.net, one.fees,
-            _r(one.r), _r(one.mae_r), _r(one.mfe_r), one.hopeful_net or "–", one.setup or "–",
-        )
-        for one in found
-    ]  # fmt: skip
-    common.table(header, rows, right=dict.fromkeys((0, 4, 5, 6, 7, 8, 9, 10, 11), True))
+    else:
+        told.trades(found)
+    _say_left_out(left_out)
     return 0
 
 
 def _stats(db: Any, args: argparse.Namespace) -> int:
     from tapeview import ledger
+    from tapeview.execution import executions
 
-    found = ledger.rows(db, args.run)
     if args.by is not None and args.by not in ledger.BY:
         raise BadInput("--by", args.by, ", ".join(ledger.BY))
+    found, left_out = _chosen(db, args)
+    _say_left_out(left_out)
     if args.by is not None:
         groups = ledger.by(found, args.by)
         if args.json:
             for name, one in groups.items():
                 common.emit({args.by: name, **msgspec.to_builtins(one)})
-            return 0
-        header = [args.by, "trades", "win rate", "95 %", "E in R", "95 %", "profit factor", "net", "trust"]
-        right = dict.fromkeys(range(1, 8), True)
-        common.table(header, [_group(name, one) for name, one in groups.items()], right=right)
+        else:
+            told.groups(args.by, groups)
         return 0
     whole = ledger.figures(found)
+    hopeful = ledger.only_hopeful(db, args.run, args.account)
+    hopeful = hopeful if args.hindsight else ledger.without_hindsight(hopeful)
+    entries = executions(db, args.run, args.account, hindsight=args.hindsight)
     if args.json:
-        common.emit(msgspec.to_builtins(whole))
+        common.emit({
+            **msgspec.to_builtins(whole),
+            "longest_losing": ledger.longest_losing(found),
+            "left_out_hindsight": left_out,
+            "only_hopeful": {"trades": len(hopeful), "net": ledger.figures(hopeful).net},
+            "entries": msgspec.to_builtins(entries),
+            "r_histogram": msgspec.to_builtins(ledger.histogram(found)),
+        })  # fmt: skip
         return 0
-    _report(whole, found)
+    told.report(whole, found, hopeful, entries)
     return 0
 
 
-def _group(name: str, one: Figures) -> tuple[object, ...]:
-    return (
-        name, one.trades, _share(one.win_rate), _span(one.win_rate_ci, share=True), _r(one.expectancy_r),
-        _span(one.expectancy_r_ci), _plain(one.profit_factor), one.net, one.trust,
-    )  # fmt: skip
-
-
-def _report(one: Figures, trades: Sequence[Row]) -> None:
-    from tapeview import ledger
-
-    out = sys.stdout.write
-    if one.grey:
-        out(f"{one.trades} trades: too few to be taken as if they meant something (20 at the least)\n")
-    lines = [
-        ("trades", f"{one.trades} ({one.trust})"),
-        ("win rate", f"{_share(one.win_rate)}  {_span(one.win_rate_ci, share=True)}"),
-        ("expectancy", f"{_r(one.expectancy_r)} R  {_span(one.expectancy_r_ci)}  {one.badge}"),
-        ("profit factor", f"{_plain(one.profit_factor)}  {_span(one.profit_factor_ci)}"),
-        ("net", f"{one.net} (gross {one.gross}, fees {one.fees}); by the optimist's fills {one.net_hopeful}"),
-        ("average win, loss", f"{one.average_win or '–'}, {one.average_loss or '–'}"),
-        ("max drawdown", one.max_drawdown),
-        ("MAE, MFE, ETD", f"{_r(one.mae_r)}, {_r(one.mfe_r)}, {_r(one.etd_r)} R"),
-        ("time in a trade", "–" if one.held_s is None else f"{one.held_s:.0f} s"),
-        ("time to decide", "–" if one.waited_s is None else f"{one.waited_s:.1f} s after an alert"),
-        ("longest losing run", str(ledger.longest_losing(trades))),
-        ("process", _share(one.process)),
-    ]
-    for name, text in lines:
-        out(f"{name:<20}{text}\n")
-
-
 def _signals(db: Any, args: argparse.Namespace) -> int:
-    from feeds.instruments import Grid
-    from tapeview import journal, ledger
-    from tapeview.desk.records import Decided, Refused
+    told.signals(db, args)
+    return 0
+
+
+def _accounts(db: Any, args: argparse.Namespace) -> int:
+    from tapeview.accounts import all_accounts
+
+    now = time.time_ns()
+    rows = []
+    for one in all_accounts(db):
+        if args.account not in (None, one.name):
+            continue
+        if args.json:
+            common.emit(msgspec.to_builtins(one))
+            continue
+        over = one.until_ns is not None and one.until_ns <= now
+        until = "–" if one.until_ns is None else time_text(one.until_ns)
+        lock = f"{one.locked} ({'over since' if over else 'until'} {until})" if one.locked else "no"
+        rows.append((one.name, one.equity or "–", one.session or "–", one.runs, one.trades, lock))
+    if not args.json:
+        common.table(
+            ["account", "equity", "last session", "runs", "trades", "locked"],
+            rows,
+            right=dict.fromkeys((1, 3, 4), True),
+        )
+    return 0
+
+
+def _outlets(db: Any, args: argparse.Namespace) -> int:
+    from tapeview import journal
 
     rows = []
-    for one in journal.runs(db):
-        if args.run not in (None, one.id):
+    for outlet, (run, n) in journal.cursors(db).items():
+        refused = journal.refusals(db, outlet)
+        waiting = db.execute("select count(*) from record where (run, n) > (?, ?)", (run, n)).fetchone()[0]
+        if args.json:
+            common.emit({
+                "outlet": outlet, "run": run, "n": n, "behind": waiting,
+                "refused": [{"run": r, "n": k, "at_ns": at, "why": why} for r, k, at, why in refused],
+            })  # fmt: skip
             continue
-        settings = msgspec.json.decode(one.settings, type=ledger.RunSettings)
-        refused = {r.number: r.reason for r in journal.records(db, one.id, [Refused]) if isinstance(r, Refused)}
-        for record in journal.records(db, one.id, [Decided]):
-            assert isinstance(record, Decided)
-            grid = Grid(settings.grids[record.inst][0])
-            name = settings.instruments[record.inst]
-            if args.json:
-                common.emit({"run": one.id, "instrument": name, **msgspec.to_builtins(record)})
-                continue
-            prices = [
-                "–" if tick is None else grid.text(tick)
-                for tick in (record.entry_tick, record.stop_tick, *record.target_ticks[:1])
-            ]
-            z = "–" if record.vwap_z is None else f"{record.vwap_z:+.1f}"
-            rows.append((
-                one.id, _time(record.recv_ns), name, "buy" if record.side > 0 else "sell", record.lots or "call",
-                *prices, *["–"] * (3 - len(prices)), record.state, z, len(record.alerts),
-                record.setup or refused.get(record.number, "–"),
-            ))  # fmt: skip
+        rows.append((outlet, f"run {run}, record {n}", waiting, len(refused), refused[-1][3] if refused else ""))
     if not args.json:
-        header = [
-            "run",
-            "time",
-            "instrument",
-            "side",
-            "lots",
-            "entry",
-            "stop",
-            "target",
-            "book",
-            "z",
-            "alerts",
-            "setup",
-        ]
-        common.table(header, rows, right=dict.fromkeys((0, 4, 5, 6, 7, 9, 10), True))
+        common.table(["outlet", "delivered to", "behind", "refused", "last"], rows, right={2: True, 3: True})
     return 0
 
 
 def _export(db: Any, args: argparse.Namespace) -> int:
     from tapeview import ledger
 
-    path = Path(args.out).expanduser()
-    if path.suffix not in (".csv", ".parquet"):
-        raise BadInput("export", args.out, "a name ending .csv or .parquet")
-    import polars as pl
-
-    found = ledger.rows(db, args.run)
-    texts = {"instrument", "side", "lots", "entry", "net", "gross", "fees", "hopeful_net", "setup", "detector"}
-    whole = {"run", "trade", "opened_ns", "closed_ns", "hour"}
-    kinds = {name: pl.Float64() for name in ledger.Row.__struct_fields__} | {"followed": pl.Boolean()}
-    schema = kinds | dict.fromkeys(texts, pl.String()) | dict.fromkeys(whole, pl.Int64())
-    frame = pl.DataFrame([msgspec.structs.asdict(one) for one in found], schema=schema)
-    try:
-        frame.write_csv(path) if path.suffix == ".csv" else frame.write_parquet(path)
-    except OSError as error:
-        raise BadInput("export", args.out, f"a file that can be written ({error.strerror})") from None
+    found, left_out = _chosen(db, args)
+    ledger.export(found, Path(args.what).expanduser())
     if args.json:
-        common.emit({"file": str(path), "trades": len(found)})
+        common.emit({"file": args.what, "trades": len(found), "left_out_hindsight": left_out})
     else:
-        sys.stdout.write(f"{len(found)} trades in {path}\n")
+        sys.stdout.write(f"{len(found)} trades in {args.what}\n")
+        _say_left_out(left_out)
     return 0
 
 
-_PARTS: Final = {"runs": _runs, "trades": _trades, "stats": _stats, "signals": _signals, "export": _export}
+def _verify(db: Any, path: Path, args: argparse.Namespace) -> int:
+    try:
+        number = int(args.what)
+    except ValueError:
+        raise BadInput("journal verify", args.what, "the number of a run") from None
+    _check_run(db, "journal verify", number)
+    made = importlib.import_module("tapeview.trading").remake(path, number)
+    ok = made.digest_ok and not made.differences
+    if args.json:
+        common.emit({
+            "ok": ok, "run": number, "records": made.records, "digest_ok": made.digest_ok,
+            "differences": list(made.differences),
+        })  # fmt: skip
+    elif ok:
+        sys.stdout.write(f"run {number}: {made.records} records came again as they are, and so did the digest\n")
+    else:
+        for difference in made.differences:
+            sys.stdout.write(f"{difference}\n")
+        if not made.digest_ok:
+            sys.stdout.write(f"run {number}: another digest\n")
+    return 0 if ok else 1
 
 
-def _time(ns: int) -> str:
-    return datetime.fromtimestamp(ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _r(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}"
-
-
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
-
-
-def _span(ends: tuple[float, float] | None, *, share: bool = False) -> str:
-    if ends is None:
-        return ""
-    low, high = ends
-    return f"({low:.0%} to {high:.0%})" if share else f"({low:.2f} to {high:.2f})"
+_PARTS: Final = {
+    "runs": _runs, "trades": _trades, "stats": _stats, "signals": _signals, "accounts": _accounts, "outlets": _outlets,
+    "export": _export,
+}  # fmt: skip

@@ -18,11 +18,17 @@ _ENDED_BY_PERSON: Final = (0, 130)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    parser.add_argument("address", nargs="+", metavar="VENUE:SYMBOL", help="such as binance-futures:BTCUSDT")
+    parser.add_argument(
+        "address",
+        nargs="+",
+        metavar="VENUE:SYMBOL",
+        help="such as binance-futures:BTCUSDT, or broker://HOST/VENUE:SYMBOL",
+    )
     parser.add_argument("--record", type=Path, metavar="DIR", help="keep every frame, in a new folder")
     parser.add_argument("--url", metavar="WS", help="ws://HOST[:PORT] in place of the venue's, as of a mirror")
     parser.add_argument("--rest", metavar="HTTP", help="http://HOST[:PORT] in place of the venue's")
     parser.add_argument("--proxy", metavar="URL", help="http://HOST:PORT to go through, for this run")
+    common.add_account(parser)
     parser.add_argument("--theme", default=argparse.SUPPRESS, help="a theme for this run")
     parser.add_argument(
         "--set", action="append", default=argparse.SUPPRESS, metavar="KEY=VALUE", help="a setting for this run"
@@ -31,12 +37,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the screen; afterwards make the events of what was recorded."""
-    from feeds.listing import by_venue, check_base
+    from feeds.listing import check_base, parse_line
 
     check_base("--url", args.url, ("ws", "wss"))
     check_base("--rest", args.rest, ("http", "https"))
     check_base("--proxy", args.proxy, ("http", "https"))
-    wanted = by_venue(args.address)
+    wanted = {parse_line(address).key for address in args.address}
     if len(wanted) > 1 and (args.url or args.rest):
         raise BadInput("--url, --rest", len(wanted), "addresses of one venue")
     if args.record is not None and args.record.exists() and (not args.record.is_dir() or any(args.record.iterdir())):
@@ -48,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
     require_terminal()
     loaded = config.load(sets=args.set)
+    from tapeview.backoffice import BackOffice
     from tapeview.live import Options
+    from tapeview.trading import Plan
     from tapeview.ui.app import StartPlan
     from tapeview.ui.app import run as show
 
@@ -58,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         settings=loaded.config,
         live=Options(args.url, args.rest, args.record),
         origin=loaded.origin,
+        desk=Plan(BackOffice(loaded.config), args.account or ""),
     )
     code = show(plan)
     if code in _ENDED_BY_PERSON:

@@ -14,6 +14,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="0.25 to 100, or max (1)")
     parser.add_argument("--at", metavar="T", help="start at this time")
     parser.add_argument("--paused", action="store_true", help="start paused")
+    common.add_account(parser)
+    parser.add_argument(
+        "--journal", type=int, metavar="RUN", help="make a run of the journal again, and say whether it is the same"
+    )
     parser.add_argument("--theme", default=argparse.SUPPRESS, help="a theme for this run")
 
 
@@ -32,20 +36,38 @@ def _speed(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Open the trading screen on the sources; list the bundled recordings where none is named."""
     opened = common.options(args)
+    if args.journal is not None:
+        return _again(args, opened)
     if not args.source:
         return _list()
     addresses = tuple(_found(address) for address in args.source)
     return _start(args, addresses, opened, at=args.at, paused=args.paused, speed=args.speed)
 
 
+def _again(args: argparse.Namespace, opened: object) -> int:
+    from tapeview import journal
+    from tapeview.trading.again import options_of_run, read_run
+
+    if args.at is not None or args.account is not None:
+        raise BadInput("--journal", args.journal, "neither --at nor --account: the run says where and whose")
+    kept = read_run(journal.own_path(), args.journal)
+    if len(args.source) > 1:
+        raise BadInput("--journal", args.journal, "one SOURCE, or none for the one of the run")
+    if not args.source:
+        address, opened = options_of_run(kept)
+    else:
+        address = _found(args.source[0])
+    return _start(args, (address,), opened, at=None, paused=args.paused, speed=args.speed)
+
+
 def _found(address: str) -> str:
     # What cannot be opened is better said in the shell than on a screen that closes at once.
     import difflib
-    from pathlib import Path
 
+    from feeds.source import local
     from tapeview import bundled
 
-    if ":" in address or Path(address).expanduser().exists():
+    if ":" in address or local(address) is not None:
         return address
     known = {recorded.name: recorded.path for recorded in bundled.recordings()}
     if address in known:
@@ -84,6 +106,9 @@ def _start(
 
     if not addresses and settings.source:
         addresses = (settings.source,)
+    from tapeview.backoffice import BackOffice
+    from tapeview.trading import Plan
+
     plan = StartPlan(
         addresses=addresses,
         options=opened,  # type: ignore[arg-type]  # None on the home screen
@@ -93,5 +118,6 @@ def _start(
         theme=args.theme or settings.theme,
         settings=settings,
         origin=loaded.origin,
+        desk=Plan(BackOffice(settings), getattr(args, "account", None) or "", getattr(args, "journal", None)),
     )
     return run(plan)

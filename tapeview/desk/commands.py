@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 LIMIT, MARKET, STOP = KINDS = ("limit", "market", "stop")
@@ -18,6 +16,8 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     """(ticks from the entry, share in percent) of each target, nearest first; what they leave is held to the stop."""
     trail: bool = False
     """Trail the stop once a distance of `stop_ticks` has been gained."""
+    scale_out: bool = False
+    """Instead of all of it at the one target, half goes out near it and the rest trails."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
@@ -114,6 +114,10 @@ class Elsewhere(Command, frozen=True, tag="elsewhere"):
 
     profit: str
     """Money as decimal text, open positions at the exit side of the book."""
+    worst: str = "0"
+    """What positions and entries there may still lose from their entries, all their stops hit."""
+    unrealised: str = "0"
+    """The part of `profit` that open positions stand at."""
 
 
 class Scale(Command, frozen=True, tag="scale"):
@@ -124,8 +128,43 @@ class Scale(Command, frozen=True, tag="scale"):
     why: str = ""
 
 
+class PayIn(Command, frozen=True, tag="pay_in"):
+    """Pay into the account, or take out of it; every desk of the account is to be told."""
+
+    amount: str
+    """Money as decimal text, below 0 for a withdrawal."""
+
+
+class Facts(Command, frozen=True, tag="facts"):
+    """What is known of an instrument beyond its market; entries are held to it from now on."""
+
+    warn_lots: int | None = None
+    """Largest position without a warning, None where volumes say nothing."""
+    most_lots: int | None = None
+    """Largest position that is not refused."""
+    day_lots: float | None = None
+    """Average daily volume, None where history is insufficient."""
+    sigma: float | None = None
+    """Standard deviation of a day's return."""
+    note: str = ""
+    dates: tuple[tuple[str, str], ...] = ()
+    """(day as 2026-12-01, words) of what is to come."""
+
+
 AnyCommand = (
-    Arm | Disarm | Place | Call | Cancel | CancelAt | CancelAll | Flatten | Trail | Note | Lock | Elsewhere | Scale
+    Arm
+    | Disarm
+    | Place
+    | Call
+    | Cancel
+    | CancelAt
+    | CancelAll
+    | Flatten
+    | Trail
+    | Note
+    | Lock
+    | Elsewhere
+    | Scale
+    | PayIn
+    | Facts
 )
-TRADING: Final = (Place,)
-"""Commands that may open or add to a position: they need an armed desk; taking risk away never does."""

@@ -144,6 +144,29 @@ def side_cost(
     return total(commission(profile, lots, month_lots), times(each, lots), slipped, charged)
 
 
+class Charges:
+    """What fills cost one after the other: each counts towards the month's brackets."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.month_lots = 0
+        """Contracts of the month so far."""
+
+    def take(self, terms: Terms, lots: int, tick: int, *, maker: bool) -> Decimal:
+        """Take note of a fill and give what it costs."""
+        cost = side_cost(self.profile, terms, lots, self.month_lots, tick=tick, maker=maker)
+        self.month_lots += lots
+        return cost
+
+    def leaving(self, terms: Terms, lots: int, tick: int) -> Decimal:
+        """What closing a position would cost now."""
+        return side_cost(self.profile, terms, lots, self.month_lots, tick=tick)
+
+    def both_ways(self, terms: Terms, lots: int, tick: int) -> Decimal:
+        """What a round trip would cost from now on."""
+        return round_trip(self.profile, terms, lots, self.month_lots, tick=tick)
+
+
 def round_trip(
     profile: Profile, terms: Terms, lots: int = 1, month_lots: int = 0, *, tick: int | None = None
 ) -> Decimal:

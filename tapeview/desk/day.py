@@ -227,5 +227,14 @@ def resume(
     return mark(state, exch_ns, equity, limits)
 
 
+def equity_of(line: bytes | None, exch_ns: int, otherwise: Decimal) -> Decimal:
+    """What the account had by the last line kept, where its session goes on at that time; else `otherwise`."""
+    try:
+        state = None if line is None else load(line)
+    except BadInput:
+        return otherwise
+    return otherwise if state is None or exch_ns >= state.end_ns else Decimal(state.equity)
+
+
 def _checksum(raw: bytes) -> str:
     return hashlib.blake2b(raw, digest_size=16).hexdigest()

@@ -12,21 +12,20 @@ account, the limits and the lock follow, and the optimist's. What lies between t
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.errors import BadInput
 from feeds.events import CLOCK, NONE, S_LIVE, STATUSES, Events
 from feeds.instruments import Instrument
-from tapeview.desk import day, streaks
+from tapeview.desk import decision
+from tapeview.desk.blotter import Blotter
 from tapeview.desk.commands import (
-    LIMIT,
     MARKET,
-    STOP,
     AnyCommand,
     Arm,
     Call,
@@ -34,73 +33,56 @@ from tapeview.desk.commands import (
     CancelAll,
     CancelAt,
     Disarm,
+    Elsewhere,
+    Facts,
     Flatten,
+    Lock,
     Note,
+    PayIn,
     Place,
+    Scale,
     Trail,
 )  # fmt: skip
-from tapeview.desk.costs import Profile, round_trip, side_cost
-from tapeview.desk.exits import Exits
-from tapeview.desk.follow import Trailing, follow
+from tapeview.desk.costs import Charges, Profile, side_cost
+from tapeview.desk.day import LockState
+from tapeview.desk.decision import Scene
+from tapeview.desk.follow import follow
+from tapeview.desk.gate import Gate
 from tapeview.desk.limits import Limits
-from tapeview.desk.money import total
-from tapeview.desk.paper import MAKER, Change, Fill, Order, PaperVenue
-from tapeview.desk.position import Position, Trade
+from tapeview.desk.money import read_money, total
+from tapeview.desk.paper import PaperVenue
+from tapeview.desk.position import Trade
+from tapeview.desk.purse import Purse
 from tapeview.desk.queue import DONE
 from tapeview.desk.records import (
     OPTIMIST,
     PESSIMIST,
     VIEWS,
     AnyRecord,
-    Changed,
-    Closed,
     Commanded,
     Decided,
-    Filled,
     Kept,
     Noted,
     Refused,
-    Sent,
     Told,
 )  # fmt: skip
-from tapeview.desk.risk import Refusal, Standing, check, wrong
-from tapeview.desk.stops import Cover, Stop, StopWatch, cover
+from tapeview.desk.risk import Refusal
+from tapeview.desk.stops import UNKNOWN
 from tapeview.desk.terms import Terms
 from tapeview.desk.trailing import MinuteRange
+from tapeview.desk.view import View
 from tapeview.engine import _jit
 from tapeview.engine.engine import Engine
 
-_MINUTE_NS: Final = 60_000_000_000
-_IDS: Final = 1000
-"""Orders of a command are numbered from its number times this: the entry first, then its exits."""
-
-
-class Scene(NamedTuple):
-    """What the desk is told of the market's patterns with a command: they are found above it."""
-
-    alerts: tuple[str, ...] = ()
-    """Texts of the alerts that are active for the instrument."""
-    last_alert: str = ""
-    last_alert_ns: int | None = None
-    icebergs: tuple[tuple[int, int], ...] = ()
-    """(side, tick) of those that are active."""
-
-
-class _Desk:
-    """One view of one instrument."""
-
-    def __init__(self, venue: PaperVenue, position: Position) -> None:
-        self.venue = venue
-        self.position = position
-        self.exits = Exits()
-        self.trail = Trailing()
+__all__ = ["Desk", "Scene"]
 
 
 class Desk:
     """Paper trading over a session's instruments.
 
-    `calendar` names when the account's day rolls; `lock_line` is the newest Kept record of the daily lock, from the
-    journal.
+    `calendar` names when the account's day rolls; `kept` holds the newest Kept line of each `what`, from the journal.
+    Where its day is of the session that goes on, the account has what it had then, and not `equity`. Raises BadInput
+    where the profile does not know what an instrument costs.
     """
 
     def __init__(
@@ -117,45 +99,67 @@ class Desk:
         self.limits = limits
         self.profile = profile
         self.terms = [Terms.of(instrument) for instrument in instruments]
-        self.equity = equity
-        """What the account began with."""
+        for terms in self.terms:
+            side_cost(profile, terms, 1, tick=1)
+        self.purse = Purse(equity, calendar, limits, kept or {})
         self.armed = False
         self.seq = -1
         self.now_ns = 0
-        self.state = [0] * len(instruments)
         latency = limits.latency_ms * 1_000_000
-        self.views: dict[str, list[_Desk]] = {
+        self.views: dict[str, list[View]] = {
             view: [
-                _Desk(PaperVenue(hopeful=view == OPTIMIST, latency_ns=latency, exact=by_order), Position(n))
+                View(view, n, PaperVenue(hopeful=view == OPTIMIST, latency_ns=latency, exact=by_order), limits)
                 for n, by_order in enumerate(exact)
             ]
             for view in VIEWS
         }
-        self._calendar = calendar
-        self._kept = dict(kept or {})
-        self._day: day.LockState | None = None
-        self._streak = streaks.StreakState(calendar=calendar)
-        self._watches = [StopWatch(limits) for _ in instruments]
-        self._covered = [""] * len(instruments)
-        self._touch: list[tuple[int | None, int | None]] = [(None, None)] * len(instruments)
-        self._worth: dict[tuple[str, int], int] = {}
+        self.scores: list[float] = []
+        """The process score of each trade the pessimist closed."""
+        self.trades = 0
+        """Trades the pessimist closed."""
+        charges = {view: Charges(profile) for view in VIEWS}
+        self._blotters = [
+            Blotter(one, self.terms[one.inst], limits, charges[one.name], self._add, self._closed)
+            for one in self._all()
+        ]
+        self.gate = Gate(
+            self.views[PESSIMIST], self.views[OPTIMIST], self.terms, limits, charges[PESSIMIST], self.purse, calendar
+        )
         self._numbers = 0
         self._decision = 0
         """The newest decision's number."""
-        self._minute: deque[int] = deque()
-        self._flattening: set[int] = set()
-        self._month_lots = dict.fromkeys(VIEWS, 0)
+        self._flattening: dict[int, str] = {}
+        """Instruments that are being closed, and why: flatten or lock."""
+        self._over: list[tuple[Trade, Mapping[str, Any]]] = []
+        """Trades that were closed since the account last took note of them."""
         self._records: list[AnyRecord] = []
-        self._ranges = [MinuteRange(limits).memory for _ in instruments]
+        self._ranges = [MinuteRange(limits) for _ in instruments]
         self._out = np.zeros(0, DONE)
+
+    def adopt(self, engines: Sequence[Engine]) -> None:
+        """Begin beside engines that have run already: take up the touch, the validity of books, and the time."""
+        for inst, engine in enumerate(engines):
+            book = engine.book
+            for views in self.views.values():
+                views[inst].venue.adopt(book.epoch)
+                views[inst].touch, views[inst].state = (book.best_bid, book.best_ask), book.state
+            if engine.seq != NONE:
+                self.seq = max(self.seq, engine.seq)
+                self.now_ns = max(self.now_ns, engine.recv_ns)
+                minutes = engine.tape.bars(self.limits.trail_minutes + 2, 60)
+                self._ranges[inst].begin_with(minutes, engine.recv_ns)
+        self._mark()
 
     # -- what a session asks ----------------------------------------------------------------------
     @property
     def busy(self) -> bool:
+        """Whether it wants to look at the next CLOCK row: something is open, or a result is not kept yet."""
+        return self.purse.unkept or bool(self._over) or bool(self._flattening) or self.open
+
+    @property
+    def open(self) -> bool:
         """Whether an order works or a position is open in either view."""
-        return bool(self._flattening) or any(
-            not one.venue.idle or one.position.lots for desks in self.views.values() for one in desks
-        )
+        return any(not one.venue.idle or one.position.lots for one in self._all())
 
     def cut(self, rows: Events) -> int:
         """How many rows of a batch may be applied before the desk must be asked again; 0: `before` is due."""
@@ -164,49 +168,90 @@ class Desk:
         clocks = np.flatnonzero(rows["kind"] == CLOCK)
         ends = [int(clocks[0]) + 1] if len(clocks) else []
         recv_ns = rows["recv_ns"]
-        return min([*ends, *(one.venue.cut(recv_ns) for desks in self.views.values() for one in desks)])
+        return min([*ends, *(one.venue.cut(recv_ns) for one in self._all())])
 
     def before(self, recv_ns: int, engines: Sequence[Engine]) -> None:
         """Let in what arrives before a row of that time, and what comes of it before then: exits of what is filled."""
-        for view, desks in self.views.items():
-            for inst, one in enumerate(desks):
-                while one.venue.due_ns is not None and one.venue.due_ns <= recv_ns:
-                    self._book(view, inst, one.venue.arrive(one.venue.due_ns, engines[inst].book, self.seq), None)
+        self._settle()
+        for blotter in self._blotters:
+            one, book = blotter.view, engines[blotter.view.inst].book
+            while (due_ns := one.venue.due_ns) is not None and due_ns <= recv_ns:
+                blotter.book(one.venue.arrive(due_ns, book, self.seq), None)
+                if one.inst in self._flattening:
+                    self._press_on(blotter, due_ns)
 
     def after(self, inst: int, events: Events, frame: NDArray[Any]) -> None:
         """Take an instrument's rows, which its engine has applied."""
         if not len(frame):
             return
-        for view, desks in self.views.items():
-            self._book(view, inst, desks[inst].venue.step(events, frame), frame)
+        for blotter in self._of(inst):
+            blotter.book(blotter.view.venue.step(events, frame), frame)
         self._follow(inst, frame)
-        own = frame[frame["kind"] != 0]
+        own = np.flatnonzero(frame["kind"])
         if len(own):
-            last = own[-1]
-            self._touch[inst] = (_known(last["bid"]), _known(last["ask"]))
-            doubtful = np.flatnonzero(own["state"] != S_LIVE)
-            if self.armed and len(doubtful):
-                first = own[doubtful[0]]
+            last = frame[own[-1]]
+            touch, state = (_known(last["bid"]), _known(last["ask"])), int(last["state"])
+            for views in self.views.values():
+                views[inst].touch, views[inst].state = touch, state
+            doubtful = own[frame["state"][own] != S_LIVE] if self.armed else own[:0]
+            if len(doubtful):
+                first = frame[doubtful[0]]
                 self._disarm(f"the book is {STATUSES[first['state']]}", int(first["seq"]), int(first["recv_ns"]))
-            self.state[inst] = int(last["state"])
         self.seq = max(self.seq, int(frame["seq"][-1]))
         self.now_ns = max(self.now_ns, int(frame["recv_ns"].max()))
 
     def look(self, recv_ns: int) -> None:
         """Weigh the account at a CLOCK row: loss limit, cover of positions, what is still to be closed."""
         self.now_ns = max(self.now_ns, recv_ns)
-        for desks in self.views.values():
-            for one in desks:
-                one.trail.follow(one.position.trade if one.exits.trailing else None, self.limits)
-        self._mark_day()
-        for inst in range(len(self.terms)):
-            self._look_at(inst)
+        for one in self._all():
+            one.trail.follow(one.position.trade if one.exits.trailing else None, self.limits)
+        self._mark()
+        for one in self._all():
+            status = one.look(self.now_ns)
+            if status.alarm and one.name == PESSIMIST:
+                silent = f"stop status unknown: the book is {STATUSES[one.state]}"
+                text, kind = (silent, "unknown") if status.state == UNKNOWN else (status.text, "naked")
+                self._add(Told, kind=kind, text=text, inst=one.inst)
+        for blotter in self._blotters:
+            if blotter.view.inst in self._flattening:
+                self._press_on(blotter, self.now_ns)
+        self._flattening = {inst: why for inst, why in self._flattening.items() if self._open(inst)}
 
     def take(self) -> list[AnyRecord]:
         """Give the records since the last time."""
+        self._settle()
         taken, self._records = self._records, []
-        # A batch goes through one view after the other; what is told does not depend on where it was cut.
-        return sorted(taken, key=lambda record: (record.recv_ns, record.seq))
+        # A batch goes through one view after the other; what is told does not depend on where it was cut. Receive
+        # times may go back from one row to the next.
+        return sorted(taken, key=lambda record: (record.seq, record.recv_ns))
+
+    def finish(self) -> None:
+        """Keep the account as it stands: no more rows come."""
+        self._mark()
+        self.purse.keep()
+        self._add_kept()
+
+    def _all(self) -> list[View]:
+        return [one for views in self.views.values() for one in views]
+
+    def _of(self, inst: int) -> list[Blotter]:
+        return [blotter for blotter in self._blotters if blotter.view.inst == inst]
+
+    def _follow(self, inst: int, frame: NDArray[Any]) -> None:
+        """Take the quotes into the bars of a minute and to the trailing stops."""
+        if len(self._out) < len(frame):
+            self._out = np.zeros(1 << len(frame).bit_length(), DONE)
+        ranges = self._ranges[inst].memory
+        before = ranges.copy()
+        for blotter in self._of(inst):
+            one = blotter.view
+            if one.name != PESSIMIST and not one.trail.trade:
+                continue
+            bars = ranges if one.name == PESSIMIST else before
+            count = _jit.call(follow, frame, bars, one.trail.memory, self._out)
+            if one.position.trade is not None and one.position.trade.number == one.trail.trade:
+                for done in self._out[:count].tolist():
+                    blotter.move_stops(done[4], int(frame["seq"][done[0]]), int(frame["recv_ns"][done[0]]))
 
     # -- commands ---------------------------------------------------------------------------------
     def command(self, command: AnyCommand, engines: Sequence[Engine], scene: Scene | None = None) -> None:
@@ -214,7 +259,10 @@ class Desk:
         self._numbers += 1
         number = self._numbers
         self._add(Commanded, number=number, command=command, inst=command.inst)
-        self._mark_day()
+        self._mark()
+        if not 0 <= command.inst < len(self.terms):
+            self._refuse(number, f"instrument {command.inst}: there are {len(self.terms)}")
+            return
         match command:
             case Arm():
                 self._arm(number)
@@ -222,6 +270,8 @@ class Desk:
                 self._disarm(command.reason or "by hand")
             case Place():
                 self._place(number, command, engines[command.inst], scene or Scene())
+            case Call() if command.side not in (1, -1):
+                self._refuse(number, f"side {command.side}: +1 buys and -1 sells", command.inst)
             case Call():
                 self._decide(number, command, engines[command.inst], scene or Scene(), 0)
             case Cancel() | CancelAt() | CancelAll():
@@ -229,14 +279,24 @@ class Desk:
             case Flatten():
                 self._flatten(number, command.inst)
             case Trail():
-                self._trail(command)
+                self._trail(number, command)
             case Note():
                 self._add(Noted, number=self._decision, text=command.text, followed=command.followed, inst=command.inst)
+            case Lock():
+                self._lock(command.reason or "another desk of the account")
+            case Elsewhere() | PayIn():
+                self._count(number, command)
+            case Scale():
+                self._rescale(number, command)
+            case Facts():
+                self._learn(number, command)
+
+    def _refuse(self, number: int, reason: str, inst: int = 0) -> None:
+        self._add(Refused, number=number, reason=reason, inst=inst)
 
     def _arm(self, number: int) -> None:
-        why = self.locked
-        if why:
-            self._add(Refused, number=number, reason=f"locked: {why}")
+        if self.locked:
+            self._refuse(number, f"locked: {self.locked}")
         elif not self.armed:
             self.armed = True
             self._add(Told, kind="armed", text="trading keys are armed")
@@ -247,84 +307,9 @@ class Desk:
             at = {} if seq is None else {"seq": seq, "recv_ns": recv_ns}
             self._add(Told, kind="disarmed", text=f"disarmed: {reason}", **at)
 
-    @property
-    def locked(self) -> str:
-        """Why the desk is locked to the end of the session, '' where it is not."""
-        return self._day.reason if self._day is not None and self._day.locked else ""
-
-    def _place(self, number: int, order: Place, engine: Engine, scene: Scene) -> None:
-        inst = order.inst
-        side_lots = [order.side * desks[inst].position.lots for desks in self.views.values()]
-        while self._minute and self._minute[0] <= self.now_ns - _MINUTE_NS:
-            self._minute.popleft()
-        entry = streaks.entry(self._streak, self.now_ns, self.limits)
-        standing = Standing(
-            armed=self.armed,
-            locked=self.locked,
-            resting="" if entry.allowed else entry.reason,
-            size_share=entry.size if entry.allowed else 1.0,
-            state=engine.book.state_name,
-            bid=engine.book.best_bid,
-            ask=engine.book.best_ask,
-            position=order.side * max(side_lots),
-            working=max(self._working(view, inst, order.side) for view in VIEWS),
-            minute=len(self._minute),
-            budget="" if wrong(order) else self._budget(order),
-            icebergs=scene.icebergs,
-        )
-        verdict = check(order, standing, self.limits)
-        if isinstance(verdict, Refusal):
-            self._add(Refused, number=number, reason=verdict.reason, inst=inst)
-            return
-        for warning in verdict.warnings:
-            self._add(Told, kind="warn", text=warning, inst=inst)
-        self._minute.append(self.now_ns)
-        self._decide(number, order, engine, scene, order.lots)
-        for view in VIEWS:
-            self.views[view][inst].exits.expect(number * _IDS, order)
-            self._send(
-                view, inst, number * _IDS, order.side, order.lots, order.kind, order.tick, self.now_ns,
-                by_quote=order.by_quote,
-            )  # fmt: skip
-
-    def _working(self, view: str, inst: int, side: int) -> int:
-        orders = self.views[view][inst].venue.orders.values()
-        return sum(one.left for one in orders if one.side == side and not one.reduces)
-
-    def _budget(self, order: Place) -> str:
-        """Whether the worst case of this plan and of all open ones is more than may still be lost."""
-        if self._day is None or order.bracket is None:
-            return ""
-        terms = self.terms[order.inst]
-        bid, ask = self._touch[order.inst]
-        tick = order.tick if order.tick is not None else ask if order.side > 0 else bid
-        costs = round_trip(self.profile, terms, order.lots, self._month_lots[PESSIMIST], tick=tick or 0)
-        worst = total(terms.money((order.bracket.stop_ticks + 1) * order.lots), costs)
-        open_ones = [self._worst_open(inst) for inst in range(len(self.terms))]
-        unrealised = total(*(gain for gain, _ in open_ones))
-        return day.refusal(self._day, unrealised, [worst, *(loss for _, loss in open_ones)])
-
-    def _worst_open(self, inst: int) -> tuple[Decimal, Decimal]:
-        """(what a position stands at, what it loses from its entry where its stops are hit)."""
-        one = self.views[PESSIMIST][inst]
-        trade, terms = one.position.trade, self.terms[inst]
-        if trade is None or not one.position.lots:
-            return Decimal(0), Decimal(0)
-        lots = abs(one.position.lots)
-        bid, ask = self._touch[inst]
-        leave = bid if trade.side > 0 else ask
-        entry = trade.entry
-        gain = Decimal(0)
-        if leave is not None:
-            gain = terms.money(int(trade.side * (leave - entry) * lots))
-        stops = [o for o in one.venue.orders.values() if o.kind == STOP and o.reduces and o.tick is not None]
-        risked = sum((trade.side * (entry - o.tick) + 1) * o.left for o in stops if o.tick is not None)
-        costs = side_cost(self.profile, terms, lots, self._month_lots[PESSIMIST], tick=leave or round(entry))
-        return gain, total(terms.money(max(0, -(-int(risked) // 1))), costs)
-
     def _cancel(self, command: Cancel | CancelAt | CancelAll) -> None:
-        for desks in self.views.values():
-            venue = desks[command.inst].venue
+        for views in self.views.values():
+            venue = views[command.inst].venue
             for one in list(venue.orders.values()):
                 if (
                     isinstance(command, CancelAll)
@@ -335,264 +320,163 @@ class Desk:
 
     def _flatten(self, number: int, inst: int) -> None:
         if not self.armed:
-            self._add(Refused, number=number, reason="not armed", inst=inst)
+            self._refuse(number, "not armed", inst)
             return
-        self._close_out(inst)
+        self._close_out(inst, "flatten")
 
-    def _close_out(self, inst: int) -> None:
-        """Take all orders back and close the position, again at every look until it is closed."""
-        self._flattening.add(inst)
-        for desks in self.views.values():
-            venue = desks[inst].venue
-            for one in list(venue.orders.values()):
-                venue.cancel(one.id, self.now_ns)
-
-    def _trail(self, command: Trail) -> None:
-        for desks in self.views.values():
-            desks[command.inst].exits.trailing = command.on
-
-    # -- orders and fills -------------------------------------------------------------------------
-    def _send(
-        self, view: str, inst: int, number: int, side: int, lots: int, kind: str, tick: int | None,
-        now_ns: int, *, by_quote: bool = False, parent: int | None = None, why: str = "entry", seq: int | None = None,
-    ) -> None:  # fmt: skip
-        order = Order(
-            id=number, side=side, lots=lots, kind=kind, tick=tick, by_quote=by_quote, sent_ns=now_ns, left=lots,
-            protect_ticks=self.limits.protect_ticks or None if kind == STOP else None, reduces=parent is not None,
-            parent=parent,
-        )  # fmt: skip
-        self.views[view][inst].venue.send(order)
-        self._add(
-            Sent, order=number, view=view, side=side, lots=lots, kind=kind, tick=tick, parent=parent, why=why,
-            inst=inst, recv_ns=now_ns, seq=self.seq if seq is None else seq,
-        )  # fmt: skip
-
-    def _book(self, view: str, inst: int, done: Sequence[Fill | Change], frame: NDArray[Any] | None) -> None:
-        one = self.views[view][inst]
-        at = 0
-        for event in done:
-            if frame is not None:
-                row = int(np.searchsorted(frame["seq"], event.seq, side="right"))
-                self._marks(one.position, frame[at:row])
-                at = row
-            if isinstance(event, Fill):
-                self._filled(view, inst, event)
-            else:
-                ahead = one.venue.ahead(event.order) if event.state == "working" else None
-                self._add(
-                    Changed, order=event.order, view=view, state=event.state, why=event.why, ahead=ahead, inst=inst,
-                    seq=event.seq, recv_ns=event.recv_ns,
-                )  # fmt: skip
-        if frame is not None:
-            self._marks(one.position, frame[at:])
-
-    def _follow(self, inst: int, frame: NDArray[Any]) -> None:
-        """Take the quotes into the bars of a minute and to the trailing stops."""
-        if len(self._out) < len(frame):
-            self._out = np.zeros(1 << len(frame).bit_length(), DONE)
-        before = self._ranges[inst].copy()
-        for view, desks in self.views.items():
-            bars = self._ranges[inst] if view == PESSIMIST else before
-            trail = desks[inst].trail
-            count = _jit.call(follow, frame, bars, trail.memory, self._out)
-            trade = desks[inst].position.trade
-            if trade is not None and trade.number == trail.trade:
-                for done in self._out[:count].tolist():
-                    self._move_stops(view, inst, done[4], frame[done[0]])
-
-    def _move_stops(self, view: str, inst: int, tick: int, row: Any) -> None:
-        venue = self.views[view][inst].venue
-        now_ns = int(row["recv_ns"])
-        for order in venue.orders.values():
-            if order.kind == STOP and order.reduces and order.tick is not None and order.side * (order.tick - tick) > 0:
-                venue.move(order.id, tick, now_ns)
-                self._add(
-                    Changed, order=order.id, view=view, state="moved", tick=tick, inst=inst, seq=int(row["seq"]),
-                    recv_ns=now_ns,
-                )  # fmt: skip
-
-    def _marks(self, position: Position, frame: NDArray[Any]) -> None:
-        if not position.lots or not len(frame):
+    def _trail(self, number: int, command: Trail) -> None:
+        views = [views[command.inst] for views in self.views.values()]
+        open_trades = [one.position.trade for one in views if one.position.trade is not None]
+        if command.on and open_trades and all(not trade.risk_ticks for trade in open_trades):
+            self._refuse(number, "the position has no stop that could trail", command.inst)
             return
-        name = "bid" if position.lots > 0 else "ask"
-        prices = frame[name][(frame["kind"] != 0) & (frame["state"] == S_LIVE) & (frame[name] != NONE)]
-        if len(prices):
-            for tick in (int(prices.min()), int(prices.max())):
-                position.mark(tick, tick)
+        for one in views:
+            one.exits.trailing = command.on
 
-    def _filled(self, view: str, inst: int, fill: Fill) -> None:
-        one, terms = self.views[view][inst], self.terms[inst]
-        fee = side_cost(
-            self.profile, terms, fill.lots, self._month_lots[view], tick=fill.tick, maker=fill.liquidity == MAKER
-        )
-        self._month_lots[view] += fill.lots
-        closed = one.position.take(fill, fee)
-        parent = one.exits.parent_of(fill.order)
-        if one.position.trade is not None and one.position.trade.decision is None:
-            one.position.trade.decision = parent // _IDS
-            one.position.trade.setup = one.exits.setup_of(parent)
-        self._add(
-            Filled, order=fill.order, view=view, side=fill.side, tick=fill.tick, lots=fill.lots,
-            liquidity=fill.liquidity, fee=f"{fee:f}", position=one.position.lots, inst=inst, seq=fill.seq,
-            recv_ns=fill.recv_ns,
-        )  # fmt: skip
-        for trade in closed:
-            self._closed(view, inst, trade)
-        for exit_order in one.exits.after_fill(fill, one.position.trade):
-            self._send(
-                view, inst, exit_order.number, exit_order.side, exit_order.lots, exit_order.kind, exit_order.tick,
-                fill.recv_ns, parent=parent, why=exit_order.why, seq=fill.seq,
-            )  # fmt: skip
-        self._trim(view, inst, fill)
+    def _rescale(self, number: int, command: Scale) -> None:
+        if not 0 < command.share <= 1:
+            self._refuse(number, f"a share of {command.share}: above 0 and at most 1")
+            return
+        self.purse.share, self.purse.share_why = command.share, command.why
 
-    def _trim(self, view: str, inst: int, fill: Fill) -> None:
-        """Exits of each kind are never more than the position they close."""
-        one = self.views[view][inst]
-        for kind in (STOP, LIMIT):
-            exits = [o for o in one.venue.orders.values() if o.reduces and o.kind == kind]
-            over = sum(o.left for o in exits) - abs(one.position.lots)
-            for order in sorted(exits, key=lambda o: -o.id):
-                if over <= 0:
-                    break
-                off = min(over, order.left)
-                over -= off
-                if off == order.left:
-                    one.venue.cancel(order.id, fill.recv_ns)
-                one.venue.shrink(order.id, order.left - off)
-                self._add(
-                    Changed, order=order.id, view=view, state="cut", lots=order.left, inst=inst, seq=fill.seq,
-                    recv_ns=fill.recv_ns,
-                )  # fmt: skip
+    def _learn(self, number: int, command: Facts) -> None:
+        reason = decision.wrong_facts(command)
+        if reason:
+            self._refuse(number, reason, command.inst)
+            return
+        self.gate.facts[command.inst] = command
 
-    def _closed(self, view: str, inst: int, trade: Trade) -> None:
-        terms = self.terms[inst]
-        gross = terms.money(trade.gross)
-        net = total(gross, -trade.fees)
-        risk = None if not trade.risk_ticks else terms.money(trade.risk_ticks * trade.most_lots)
-        per_tick = None if not trade.risk_ticks else trade.risk_ticks
-        mae, mfe = trade.mae_ticks, trade.mfe_ticks
-        self._add(
-            Closed, view=view, trade=trade.number, decision=trade.decision, setup=trade.setup, side=trade.side,
-            lots=trade.most_lots, entry=str(trade.entry), opened_ns=trade.opened_ns, opened_seq=trade.opened_seq,
-            gross=f"{gross:f}", fees=f"{trade.fees:f}", net=f"{net:f}", risk_ticks=trade.risk_ticks,
-            r=None if risk is None else float(net / risk),
-            mae_r=None if per_tick is None or mae is None else float(mae / per_tick),
-            mfe_r=None if per_tick is None or mfe is None else float(mfe / per_tick),
-            mae_ticks=None if mae is None else float(mae), mfe_ticks=None if mfe is None else float(mfe),
-            inst=inst, seq=trade.closed_seq or 0, recv_ns=trade.closed_ns or 0,
-        )  # fmt: skip
-        if view == PESSIMIST:
-            self._streak = streaks.closed(self._streak, trade.closed_ns or 0, net, self.limits)
+    def _place(self, number: int, order: Place, engine: Engine, scene: Scene) -> None:
+        closing = order.inst in self._flattening and self._open(order.inst)
+        verdict = self.gate.ask(order, engine, scene, self.now_ns, armed=self.armed, closing=closing)
+        if isinstance(verdict, Refusal):
+            self._refuse(number, verdict.reason, order.inst)
+            return
+        for warning in verdict.approved.warnings:
+            self._add(Told, kind="warn", text=warning, inst=order.inst)
+        self._decide(number, order, engine, scene, order.lots)
+        for blotter in self._of(order.inst):
+            blotter.enter(number, order, self.now_ns, size_kept=verdict.size_kept)
 
     # -- the account --------------------------------------------------------------------------------
-    def account(self, view: str = PESSIMIST) -> Decimal:
-        """Equity of a view: open positions at the exit side of the book, all costs taken off."""
-        amounts = [self.equity]
-        for inst, one in enumerate(self.views[view]):
-            worth = one.position.worth(*self._touch[inst])
-            if worth is None:
-                worth = self._worth.get((view, inst), one.position.cash)
-            self._worth[view, inst] = worth
-            amounts += [self.terms[inst].money(worth), -one.position.fees]
+    @property
+    def locked(self) -> str:
+        """Why the desk is locked to the end of the session, '' where it is not."""
+        return self.purse.locked(self.now_ns)
+
+    @property
+    def day(self) -> LockState | None:
+        """Where the account's session stands; None before there is a time."""
+        return self.purse.day
+
+    @property
+    def pause(self) -> str:
+        """Why nothing may be entered for now, or only smaller; '' otherwise."""
+        return self.purse.entry(self.now_ns).reason if self.now_ns > 0 else ""
+
+    @property
+    def process(self) -> float | None:
+        """The mean process score of the trades closed; None before there is one."""
+        return sum(self.scores) / len(self.scores) if self.scores else None
+
+    def profit(self, view: str = PESSIMIST) -> Decimal:
+        """What a view has made: open positions at the exit side of the book, all costs taken off."""
+        amounts = []
+        for one, terms in zip(self.views[view], self.terms, strict=True):
+            amounts += [terms.money(one.worth()), -one.position.fees]
         return total(*amounts)
 
-    def _mark_day(self) -> None:
+    def account(self, view: str = PESSIMIST) -> Decimal:
+        """Equity of a view, without what other desks of the account have made."""
+        return total(self.purse.equity, self.profit(view))
+
+    def at_stake(self) -> tuple[Decimal, Decimal]:
+        """(what open positions stand at, what they and entries that work may lose): for `Elsewhere` of other desks."""
+        return self.gate.at_stake()
+
+    def _closed(self, trade: Trade, fields: Mapping[str, Any]) -> None:
+        if fields["view"] == PESSIMIST:
+            self._over.append((trade, fields))
+
+    def _settle(self) -> None:
+        """Let the account take note of closed trades, in the order of rows whatever instrument they were of."""
+        over, self._over = self._over, []
+        for trade, fields in sorted(over, key=lambda one: (one[0].closed_seq or 0, one[0].closed_ns or 0, one[0].inst)):
+            self.trades += 1
+            if fields["score"] is not None:
+                self.scores.append(fields["score"])
+            self.purse.closed(trade.closed_ns or 0, Decimal(fields["net"]))
+            self._add_kept(seq=trade.closed_seq, recv_ns=trade.closed_ns)
+
+    def _count(self, number: int, command: Elsewhere | PayIn) -> None:
+        try:
+            if isinstance(command, Elsewhere):
+                self.purse.count_elsewhere(command)
+            else:
+                self.purse.pay_in(read_money(command.amount, "amount"), self.profit())
+        except (BadInput, ValueError) as error:
+            self._refuse(number, str(error))
+        self._mark()
+
+    def _mark(self) -> None:
+        self._settle()
         if self.now_ns <= 0:
             return
-        equity = self.account()
-        told: list[day.Told]
-        if self._day is None:
-            line = self._kept.get("day")
-            self._day, told = day.resume(
-                None if line is None else line.encode(), self._calendar, self.now_ns, equity, self.limits
-            )
-            self._keep()
-        else:
-            before = (self._day.start_ns, self._day.warned, self._day.locked)
-            self._day, told = day.mark(self._day, self.now_ns, equity, self.limits)
-            if before != (self._day.start_ns, self._day.warned, self._day.locked):
-                self._keep()
-        for one in told:
+        for one in self.purse.mark(self.now_ns, self.profit()):
             self._add(Told, kind=one.kind, text=one.text)
             if one.kind == "lock":
-                self._disarm("the daily loss limit")
-                for inst in range(len(self.terms)):
-                    self._close_out(inst)
+                self._shut()
+        self._add_kept()
 
-    def _keep(self) -> None:
-        if self._day is not None:
-            self._add(Kept, what="day", line=day.save(self._day).decode())
+    def _lock(self, reason: str) -> None:
+        if not self.locked:
+            self.purse.lock(reason)
+            self._add_kept()
+            self._add(Told, kind="lock", text=reason)
+            self._shut()
 
-    def _look_at(self, inst: int) -> None:
-        bid, ask = self._touch[inst]
-        one = self.views[PESSIMIST][inst]
-        if bid is not None and ask is not None:
-            stops = [
-                Stop(o.side, o.left, o.tick, "venue")
-                for o in one.venue.orders.values()
-                if o.kind == STOP and o.reduces and o.tick is not None and o.left and o.state != "triggered"
-            ]
-            found = cover(one.position.lots, stops, bid, ask) if one.position.lots else Cover(0, "", ())
-            status = self._watches[inst].look(self.now_ns, one.position.lots, found)
-            self._covered[inst] = status.state
-            if status.alarm:
-                self._add(Told, kind="naked", text=status.text, inst=inst)
-        if inst in self._flattening:
-            self._press_on(inst)
+    def _shut(self) -> None:
+        self._disarm("the account is locked")
+        for inst in range(len(self.terms)):
+            self._close_out(inst, "lock")
 
-    def _press_on(self, inst: int) -> None:
-        left = False
-        for view, desks in self.views.items():
-            one = desks[inst]
-            if not one.venue.idle:
-                left = True
-            elif one.position.lots:
-                left = True
-                if self.state[inst] == S_LIVE:
-                    number = one.exits.next_number()
-                    side = -1 if one.position.lots > 0 else 1
-                    self._send(
-                        view, inst, number, side, abs(one.position.lots), MARKET, None, self.now_ns,
-                        parent=number // _IDS * _IDS, why="flatten",
-                    )  # fmt: skip
-        if not left:
-            self._flattening.discard(inst)
+    def _close_out(self, inst: int, why: str) -> None:
+        """Take all orders back and close the position, again and again until it is closed."""
+        if not self._open(inst):
+            return
+        self._flattening.setdefault(inst, why)
+        for blotter in self._of(inst):
+            venue = blotter.view.venue
+            for one in list(venue.orders.values()):
+                venue.cancel(one.id, self.now_ns)
+            self._press_on(blotter, self.now_ns)
 
-    # -- decisions --------------------------------------------------------------------------------
-    def _decide(self, number: int, order: Place | Call, engine: Engine, scene: Scene, lots: int) -> None:
-        self._decision = number
-        book = engine.book
-        bid, ask = book.best_bid, book.best_ask
-        side = order.side
-        entry = order.tick if order.tick is not None else (ask if side > 0 else bid)
-        stop: int | None = None
-        targets: tuple[int, ...] = ()
-        if isinstance(order, Call):
-            stop = order.stop_tick
-            targets = () if order.target_tick is None else (order.target_tick,)
-        elif order.bracket is not None and entry is not None:
-            stop = entry - side * order.bracket.stop_ticks
-            targets = tuple(entry + side * ticks for ticks, _ in order.bracket.targets)
-        self._add(
-            Decided, number=number, side=side, lots=lots, entry_tick=entry, stop_tick=stop, target_ticks=targets,
-            setup=order.setup, sure=order.sure, note=order.note, state=book.state_name, bid=bid, ask=ask,
-            bid_lots=book.bid_lots, ask_lots=book.ask_lots, imbalance=book.imbalance,
-            vwap_z=engine.vwap.z(), alerts=scene.alerts,
-            last_alert=scene.last_alert,
-            waited_ns=None if scene.last_alert_ns is None else self.now_ns - scene.last_alert_ns, inst=order.inst,
-        )  # fmt: skip
+    def _open(self, inst: int) -> bool:
+        return any(not one.view.venue.idle or one.view.position.lots for one in self._of(inst))
+
+    def _press_on(self, blotter: Blotter, now_ns: int) -> None:
+        one = blotter.view
+        if one.venue.idle and one.position.lots and one.state == S_LIVE:
+            blotter.close(MARKET, self._flattening[one.inst], now_ns)
 
     # -- records ----------------------------------------------------------------------------------
+    def _decide(self, number: int, order: Place | Call, engine: Engine, scene: Scene, lots: int) -> None:
+        self._decision = number
+        self._add(Decided, **decision.decided(number, order, lots, engine, scene, self.now_ns))
+
+    def _add_kept(self, **at: Any) -> None:
+        for what, line in self.purse.take_kept():
+            self._add(Kept, what=what, line=line, **at)
+
     def _add(self, record: type[Any], /, **fields: Any) -> None:
         self._records.append(record(**{"seq": self.seq, "recv_ns": self.now_ns} | fields))
 
     def digest(self) -> str:
         """A digest of all that bears on what comes next, equal whenever the same rows and commands were taken."""
         whole = hashlib.blake2b(digest_size=16)
-        for desks in self.views.values():
-            for one in desks:
-                whole.update(one.venue.digest().encode())
-                whole.update(f"{one.position.lots} {one.position.cash} {one.position.fees}".encode())
+        for one in self._all():
+            whole.update(one.venue.digest().encode())
+            whole.update(f"{one.position.lots} {one.position.cash} {one.position.fees}".encode())
         whole.update(f"{self.armed} {self.locked} {self._numbers} {sorted(self._flattening)}".encode())
         return whole.hexdigest()
 

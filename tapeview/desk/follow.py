@@ -66,6 +66,12 @@ class Trailing:
             stop = entry - trade.side * trade.risk_ticks
             self.trade, self.memory = trade.number, Trail(trade.side, entry, stop, MinuteRange(limits), limits).memory
 
+    def tighten(self, tick: int) -> None:
+        """Stand no looser than at this tick from now on."""
+        row = self.memory[0]
+        for name in ("stop", "told"):
+            row[name] = max(int(row[name]), int(row["side"]) * tick)
+
 
 @warmer
 def _warm(run: Callable[..., Any]) -> None:

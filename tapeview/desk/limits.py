@@ -62,6 +62,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         0.5
     )
     impact_high: Annotated[float, _bound(0.1, 5, "Greatest factor of it.", "P: TSE survey")] = 1.0
+    note_days: Annotated[int, _bound(0, 365, "Days before a dated note within which entries are warned.", "J")] = 5
     naked_s: Annotated[float, _bound(1, 60, "Time a position may be without a resting stop, in s.", "J")] = 5.0
     naked_repeat_s: Annotated[float, _bound(5, 600, "Time after which that alarm repeats, in s.", "J")] = 30.0
     unknown_s: Annotated[

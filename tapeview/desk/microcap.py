@@ -100,7 +100,7 @@ class Company(NamedTuple):
 
 def read_company(path: Path, on: date) -> Company:
     """Read a file of company facts as known on a day; raise BadInput where it is none."""
-    data = _content(path, MAX_BYTES)
+    data = content(path, MAX_BYTES)
     try:
         company = msgspec.json.decode(data, type=_Company)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -114,7 +114,8 @@ def read_company(path: Path, on: date) -> Company:
     )
 
 
-def _content(path: Path, most: int) -> bytes:
+def content(path: Path, most: int) -> bytes:
+    """The bytes of a file; raise BadInput where it cannot be read or has more than `most`."""
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
@@ -182,7 +183,7 @@ def read_notes(path: Path) -> list[Note]:
 
     Raises BadInput naming the line or key.
     """
-    data = _content(path, _MAX_NOTES_BYTES)
+    data = content(path, _MAX_NOTES_BYTES)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

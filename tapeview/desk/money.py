@@ -28,6 +28,18 @@ def read_money(text: str, place: str = "money") -> Decimal:
         return Decimal(mantissa).scaleb(-decimals)
 
 
+def read_profit(text: str, place: str = "profit") -> Decimal:
+    """Read an amount that was reckoned, of any number of decimals; raise BadInput for 10**15 and what is no amount."""
+    try:
+        mantissa, decimals = parse_decimal(text)
+    except BadInput:
+        raise BadInput(place, text, "an amount such as -250 or 1.24") from None
+    if abs(mantissa) >= _MOST * 10**decimals:
+        raise BadInput(place, text, "an amount below 10**15")
+    with localcontext(prec=_PRECISION):
+        return Decimal(mantissa).scaleb(-decimals)
+
+
 def exact(value: float) -> Fraction:
     """The decimal number a person wrote where it is kept as a float: 0.02 is 2/100 and nothing near it."""
     return Fraction(Decimal(repr(value)))

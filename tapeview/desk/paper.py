@@ -55,8 +55,12 @@ class Order(msgspec.Struct, kw_only=True):
     """The entry it belongs to."""
     sent_ns: int
     left: int
+    why: str = "entry"
+    """entry, add, stop, target, flatten, lock."""
+    mid2: int | None = None
+    """Twice the mid its price is measured against, None where it is not."""
     state: str = "sent"
-    """sent, working, waiting (a stop), triggered, filled, cancelled, refused."""
+    """sent, working, waiting (a stop), triggered, filled, cancelled, refused, merged."""
 
 
 class Fill(NamedTuple):
@@ -70,6 +74,8 @@ class Fill(NamedTuple):
     lots: int
     liquidity: str
     """maker or taker."""
+    why: str = "entry"
+    mid2: int | None = None
 
 
 class Change(NamedTuple):
@@ -121,13 +127,17 @@ class PaperVenue:
             self._ask(now_ns, order, "cancel")
 
     def move(self, order: int, tick: int, now_ns: int) -> None:
-        """Ask that a waiting stop triggers at another price."""
+        """Ask that a waiting stop triggers at a nearer price; one farther off is never taken."""
         if order in self.orders:
             self._ask(now_ns, order, "move", tick)
 
     def _ask(self, now_ns: int, order: int, what: str, tick: int = 0) -> None:
         self._due.append(_Due(now_ns + self.latency_ns, order, what, tick))
         self._due.sort()
+
+    def adopt(self, epoch: int) -> None:
+        """Begin at a book that has been through as many holes already."""
+        self._queue["epoch"] = epoch
 
     # -- how far, and through --------------------------------------------------------------------
     @property
@@ -215,12 +225,16 @@ class PaperVenue:
 
     def _moved(self, order: Order, tick: int) -> None:
         slot = self._slot_of(order.id)
-        if slot is not None and order.state == "waiting":
+        nearer = order.tick is not None and order.side * (order.tick - tick) > 0
+        if slot is not None and order.state == "waiting" and nearer:
             order.tick = tick
             self._slots["tick"][slot] = tick
 
     def _arrive(self, order: Order, now_ns: int, book: BookView, seq: int) -> list[Fill | Change]:
         if order.kind == STOP and order.state == "sent":
+            twin = self._twin(order) if order.reduces else None
+            if twin is not None:
+                return [self._merge(order, twin, seq, now_ns)]
             return [self._enter(order, WAITING, seq, now_ns, book)]
         if book.state != S_LIVE:
             return [self._end(order, seq, now_ns, "refused", f"the book is {book.state_name}")]
@@ -236,6 +250,26 @@ class PaperVenue:
             return [*done, self._end(order, seq, now_ns, "cancelled", "nothing more to trade with")]
         order.tick = worst
         return [*done, self._enter(order, RESTING, seq, now_ns, book)]
+
+    def _twin(self, order: Order) -> Order | None:
+        """A stop of the same entry that waits at the same price."""
+        for one in self.orders.values():
+            same = (one.parent, one.side, one.tick, one.by_quote) == (
+                order.parent,
+                order.side,
+                order.tick,
+                order.by_quote,
+            )
+            if same and one.state == "waiting":
+                return one
+        return None
+
+    def _merge(self, order: Order, twin: Order, seq: int, now_ns: int) -> Change:
+        # An entry may be filled in hundreds of pieces; each with a stop of its own would fill the venue.
+        twin.lots += order.left
+        self.resize(twin.id, twin.left + order.left)
+        order.left = 0
+        return self._end(order, seq, now_ns, "merged", f"into {twin.id}")
 
     def _opposite(self, book: BookView, side: int, lots: int, worst: int | None) -> Iterable[tuple[int, int]]:
         count = 64
@@ -282,7 +316,7 @@ class PaperVenue:
         if not order.left:
             order.state = "filled"
             del self.orders[order.id]
-        return Fill(order.id, seq, recv_ns, order.side, tick, lots, liquidity)
+        return Fill(order.id, seq, recv_ns, order.side, tick, lots, liquidity, order.why, order.mid2)
 
     def _end(self, order: Order, seq: int, recv_ns: int, state: str, why: str = "") -> Change:
         slot = self._slot_of(order.id)
@@ -292,8 +326,8 @@ class PaperVenue:
         del self.orders[order.id]
         return Change(order.id, seq, recv_ns, state, why)
 
-    def shrink(self, order: int, left: int) -> None:
-        """Lower what is left of an order at once: an exit whose position was closed by another."""
+    def resize(self, order: int, left: int) -> None:
+        """Set what is left of an order at once: an exit whose position was closed by another."""
         slot = self._slot_of(order)
         self.orders[order].left = left
         if slot is not None:

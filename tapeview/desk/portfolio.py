@@ -2,14 +2,59 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapeview.desk.correlation import PairMonitor, multiplier, portfolio_risk, stressed
+from tapeview.desk.correlation import PairMonitor, dollar_risk, multiplier, portfolio_risk, stressed
 from tapeview.desk.limits import DEFAULTS, Limits
+
+DAY_S: Final = {"futures": 23 * 3600, "crypto": 24 * 3600, "equities": 6.5 * 3600}
+"""Seconds that an instrument of a calendar trades in a day."""
+LEAST_RETURNS: Final = 10
+"""Returns below which a sigma is not given."""
+
+
+class Held(NamedTuple):
+    """A position, or what is about to be one, as it is weighed with others."""
+
+    lots: int
+    """Above 0 long."""
+    tick_value: Decimal
+    """Money per tick and lot."""
+    tick: int
+    """The mid, or any price near it."""
+    sigma: float
+    """Standard deviation of a day's return."""
+
+
+def risks_of(held: Sequence[Held]) -> list[float]:
+    """What each position moves by in a day's sigma: money, with the position's sign."""
+    return [dollar_risk(one.lots, float(one.tick_value), one.tick, one.sigma) for one in held]
+
+
+def budgets(equity: Decimal, limits: Limits = DEFAULTS) -> tuple[float, float]:
+    """(what all positions together may move by in a day's sigma, what a single one may).
+
+    All of them as much as a day may lose, one of them as much as a trade may.
+    """
+    return float(equity) * limits.daily_loss, float(equity) * limits.trade_risk
+
+
+def sigma_of(mids: Sequence[float], every_s: float, day_s: float) -> float | None:
+    """A day's sigma from mids at equal distances: root mean square of their returns, times the root of their number.
+
+    None for fewer than 10 returns, and where a mid is not above 0 or nothing moved.
+    """
+    if len(mids) <= LEAST_RETURNS or any(not mid > 0 or math.isinf(mid) for mid in mids):
+        return None
+    returns = np.diff(np.log(np.asarray(mids, np.float64)))
+    found = math.sqrt(float((returns * returns).mean()) * day_s / every_s)
+    return found if found > 0 else None
 
 
 class Weighed(NamedTuple):

@@ -33,8 +33,24 @@ class Trade(msgspec.Struct, kw_only=True):
     most_lots: int = 0
     """The largest position held."""
     fees: Decimal = Decimal(0)
+    legs: list[tuple[int, int]] = []
+    """(tick, lots) of what is held, oldest first; what goes out takes the oldest."""
     risk_ticks: int | None = None
-    """Distance from the entry to its first stop: one R for each lot of the largest position."""
+    """Distance from the entry to its first stop."""
+    risk: int | None = None
+    """R: what its entries were to lose at their stops, in ticks times lots. Legs added later bring none."""
+    bare: bool = False
+    """An entry came without a stop, so that nobody can say what was at risk."""
+    planned: bool = False
+    size_kept: bool | None = None
+    naked: bool = False
+    """Its stops were missed when time was up."""
+    covered: bool = False
+    """All of it was covered by resting stops at some time."""
+    ways: list[str] = []
+    """How its lots went out: stop, target, flatten, lock, hand."""
+    slip: int | None = None
+    """What its fills cost against the mids they are measured by, in half ticks times lots."""
     best_tick: int | None = None
     """The best and the worst price at which it could have been closed while open."""
     worst_tick: int | None = None
@@ -86,6 +102,7 @@ class Position:
         if self.trade is not None and fill.side != self.trade.side:
             part = min(lots, abs(self.lots))
             share = fee * part / lots
+            _take_out(self.trade.legs, part)
             self.trade.left_lots += part
             self.trade.left_sum += fill.tick * part
             self.trade.fees += share
@@ -102,6 +119,7 @@ class Position:
                     number=self._numbers, inst=self.inst, side=fill.side, opened_ns=fill.recv_ns, opened_seq=fill.seq
                 )
             self.lots += fill.side * lots
+            self.trade.legs.append((fill.tick, lots))
             self.trade.entered_lots += lots
             self.trade.entered_sum += fill.tick * lots
             self.trade.fees += fee
@@ -123,3 +141,13 @@ class Position:
         """Cash and position at the exit side of the book, in ticks times lots; None where that side is empty."""
         tick = bid if self.lots > 0 else ask if self.lots < 0 else 0
         return None if tick is None else self.cash + self.lots * tick
+
+
+def _take_out(legs: list[tuple[int, int]], lots: int) -> None:
+    while lots:
+        tick, held = legs[0]
+        if held > lots:
+            legs[0] = (tick, held - lots)
+            return
+        lots -= held
+        del legs[0]

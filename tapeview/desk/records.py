@@ -76,11 +76,11 @@ class Sent(Record, frozen=True, tag="sent"):
     tick: int | None
     parent: int | None
     why: str = ""
-    """entry, stop, target, flatten."""
+    """entry, add (to an open position), stop, target, flatten, lock (flattened by the loss limit)."""
 
 
 class Changed(Record, frozen=True, tag="changed"):
-    """An order's state is another: working, waiting, triggered, cancelled, refused, moved, cut."""
+    """An order's state is another: working, waiting, triggered, cancelled, refused, moved, cut, merged."""
 
     order: int
     view: str
@@ -90,6 +90,8 @@ class Changed(Record, frozen=True, tag="changed"):
     """Lots ahead of it in its queue."""
     tick: int | None = None
     lots: int | None = None
+    touch: int | None = None
+    """Of an entry that ended with nothing filled: the price one would have had to take then."""
 
 
 class Filled(Record, frozen=True, tag="filled"):
@@ -105,6 +107,9 @@ class Filled(Record, frozen=True, tag="filled"):
     """Money, as decimal text; below 0 for a rebate."""
     position: int
     """The view's position after it, in lots."""
+    slip_half_ticks: int | None = None
+    """What each lot cost against the mid, in half ticks: at the decision for what was decided, at the trigger for a
+    stop; None for a target."""
 
 
 class Closed(Record, frozen=True, tag="closed"):
@@ -131,7 +136,18 @@ class Closed(Record, frozen=True, tag="closed"):
     mfe_r: float | None
     mae_ticks: float | None
     mfe_ticks: float | None
-    detector: str = ""
+    slippage: str | None = None
+    """Money its fills cost against the mid at decision, targets left out; None where none is known."""
+    planned: bool | None = None
+    """Stop and target were set before the entry."""
+    size_kept: bool | None = None
+    """What was at risk was within a trade's share of the account; None without a stop."""
+    stop_placed: bool | None = None
+    """A covering stop rested at the venue in time; None where it was over before that."""
+    plan_followed: bool | None = None
+    """It was left by stop or target alone; None without a plan."""
+    score: float | None = None
+    """Share of the four questions above answered with yes."""
 
 
 class Noted(Record, frozen=True, tag="noted"):
@@ -144,7 +160,7 @@ class Noted(Record, frozen=True, tag="noted"):
 
 
 class Told(Record, frozen=True, tag="told"):
-    """Something a person must hear: armed, disarmed, warn, lock, roll, naked, streak, trail."""
+    """Something a person must hear: armed, disarmed, warn, lock, roll, naked, stop (moved by an entry), facts."""
 
     kind: str
     text: str
@@ -170,6 +186,38 @@ class Kept(Record, frozen=True, tag="kept"):
     line: str
 
 
-AnyRecord = Commanded | Refused | Decided | Sent | Changed | Filled | Closed | Noted | Told | Alerted | Kept
+class Drilled(Record, frozen=True, tag="drilled"):
+    """A drill was called: what was asked, what was said, and what came of it; `seq` and `recv_ns` are of the stop."""
+
+    seed: int
+    """What the recording, the start and the stop were drawn from."""
+    source: str
+    """Address of the recording."""
+    symbol: str
+    start_ns: int
+    by: str
+    """The detector whose alert it stopped at; '' for a moment drawn beforehand."""
+    side: int | None
+    """The call: +1 buys, -1 sells, 0 does nothing; None where it was left without one."""
+    sure: float | None
+    """The probability given to the call's being right."""
+    waited_ns: int
+    """From the stop to the call, by the wall clock."""
+    horizon_s: int
+    bid: int
+    ask: int
+    """Ticks at the stop."""
+    bid_then: int
+    ask_then: int
+    """The same at the horizon's end."""
+    threshold: int
+    """Half ticks by which the mid must have moved to count as a move."""
+    sigma: float | None
+    """Standard deviation of the mid's move over the horizon in ticks, by what came before the stop."""
+    again: bool = False
+    """It had been seen before."""
+
+
+AnyRecord = Commanded | Refused | Decided | Sent | Changed | Filled | Closed | Noted | Told | Alerted | Kept | Drilled
 ALARMS: Final = frozenset({"naked", "lock"})
 """Kinds of Told that nothing mutes."""

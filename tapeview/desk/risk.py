@@ -6,10 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tapeview.desk.commands import LIMIT, MARKET, STOP, Place
 from tapeview.desk.limits import Limits
+from tapeview.desk.money import exact
+
+MOST_AWAY: Final = 1_000_000
+"""Ticks that a stop or a target may lie from its entry."""
+MOST_TARGETS: Final = 4
+"""Targets of one entry."""
 
 
 class Standing(NamedTuple):
@@ -22,6 +28,8 @@ class Standing(NamedTuple):
     """Why nothing may be entered just now though nothing is locked: a pause, a run of losses."""
     size_share: float
     """Share of the usual size that is allowed now."""
+    size_why: str
+    """Why it is smaller than usual."""
     state: str
     """Validity of the book in a word."""
     bid: int | None
@@ -32,8 +40,11 @@ class Standing(NamedTuple):
     """Lots of entries on that side that are not filled yet."""
     minute: int
     """Orders sent in the last minute."""
-    budget: str
-    """Why the daily loss limit forbids it, '' where it does not."""
+    against: str
+    """Why it may not be entered though it is small and near enough, '' where nothing is against it: the loss limit,
+    volume, risk that would grow."""
+    warnings: Sequence[str]
+    """What is to be said of it."""
     icebergs: Sequence[tuple[int, int]]
     """(side, tick) of icebergs that are active."""
 
@@ -53,13 +64,13 @@ class Refusal(NamedTuple):
 
 def check(order: Place, at: Standing, limits: Limits) -> Approved | Refusal:
     """Ask all limits of an order."""
-    reason = wrong(order) or _shut(order, at) or _large(order, at, limits) or _far(order, at, limits) or at.budget
+    reason = wrong(order) or _shut(order, at) or _large(order, at, limits) or _far(order, at, limits) or at.against
     if reason:
         return Refusal(reason)
     near = _iceberg(order, at, limits)
     if near and limits.iceberg_guard == 2:
         return Refusal(near)
-    return Approved(order, (near,) if near and limits.iceberg_guard else ())
+    return Approved(order, (*at.warnings, near) if near and limits.iceberg_guard else tuple(at.warnings))
 
 
 def wrong(order: Place) -> str:
@@ -74,11 +85,16 @@ def wrong(order: Place) -> str:
         return "a limit and a stop need a price, an order at market has none"
     bracket = order.bracket
     if bracket is not None:
-        if bracket.stop_ticks < 1 or any(ticks < 1 for ticks, _ in bracket.targets):
-            return "stops and targets lie at least a tick away"
+        away = [bracket.stop_ticks, *(ticks for ticks, _ in bracket.targets)]
+        if min(away) < 1 or max(away) > MOST_AWAY:
+            return f"stops and targets lie from 1 to {MOST_AWAY} ticks away"
+        if len(bracket.targets) > MOST_TARGETS:
+            return f"{len(bracket.targets)} targets, the most is {MOST_TARGETS}"
         shares = [share for _, share in bracket.targets]
         if any(not 1 <= share <= 100 for share in shares) or sum(shares) > 100:
             return "shares of targets are from 1 % and at most 100 % together"
+        if bracket.scale_out and len(shares) != 1:
+            return "half goes out near one target: give exactly one"
     return ""
 
 
@@ -104,13 +120,19 @@ def _large(order: Place, at: Standing, limits: Limits) -> str:
         return f"{at.minute} orders in the last minute, the limit is {limits.orders_minute}"
     if _closing(order, at):
         return ""
-    most = limits.order_lots if at.size_share >= 1 else max(1, int(limits.order_lots * at.size_share))
+    now = "" if at.size_share >= 1 else " now" + (f": {at.size_why}" if at.size_why else "")
+    most = _share(limits.order_lots, at.size_share)
     if order.lots > most:
-        return f"{order.lots} lots, the limit for an order is {most}" + (" now" if at.size_share < 1 else "")
+        return f"{order.lots} lots, the limit for an order is {most}{now}"
     after = order.side * at.position + at.working + order.lots
-    if after > limits.position_lots:
-        return f"the position would come to {after} lots, the limit is {limits.position_lots}"
+    most = _share(limits.position_lots, at.size_share)
+    if after > most:
+        return f"the position would come to {after} lots, the limit is {most}{now}"
     return ""
+
+
+def _share(lots: int, share: float) -> int:
+    return lots if share >= 1 else max(1, int(lots * exact(share)))
 
 
 def _far(order: Place, at: Standing, limits: Limits) -> str:

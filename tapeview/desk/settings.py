@@ -20,6 +20,9 @@ class BracketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Meta(max_length=4, description="Distances of the targets in ticks, nearest first; each takes an equal share."),
     ] = msgspec.field(default_factory=lambda: [16])
     trail: Annotated[bool, Meta(description="The stop trails once as much was gained as it lies away.")] = False
+    scale_out: Annotated[
+        bool, Meta(description="Half goes out near the first target and the rest trails; other targets are left out.")
+    ] = False
 
 
 class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +39,8 @@ class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,2})?$", description="What an account begins with.")
     ] = "25000"
     costs: Annotated[
-        str, Meta(description="Name of a profile of costs; empty: the one of the instrument's venue, else free.")
+        str,
+        Meta(description="Name of a profile of costs; empty: that of the venue or of the contract, else free."),
     ] = ""
     calendar: Annotated[
         str,
@@ -49,6 +53,10 @@ class DeskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         list[Annotated[int, Meta(ge=1, le=1_000_000_000)]],
         Meta(min_length=5, max_length=5, description="Lots of the keys for sizes 1 to 5."),
     ] = msgspec.field(default_factory=lambda: [1, 2, 3, 5, 10])
+    volumes: Annotated[
+        str, Meta(description="File of daily volumes (CSV: date, symbol, volume, close) that sizes are held to.")
+    ] = ""
+    notes: Annotated[str, Meta(description="File of dated notes (TOML or CSV) that entries are warned of.")] = ""
     idle_s: Annotated[int, Meta(ge=5, le=3600, description="Seconds without a key after which keys disarm.")] = 120
     blind: Annotated[bool, Meta(description="Hide profit and loss while a position is open; R is told.")] = True
     limits: Limits = Limits()

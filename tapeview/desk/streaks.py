@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from feeds.errors import BadInput
 from tapeview.desk.limits import DEFAULTS, Limits
-from tapeview.desk.roll import session_at
+from tapeview.desk.roll import calendar_of, session_at
 
+DAMAGED: Final = "the record of the run of losses is damaged"
 _MIN: Final = 60_000_000_000
 
 
@@ -61,6 +63,8 @@ def closed(state: StreakState, exch_ns: int, net: Decimal, limits: Limits = DEFA
 def entry(state: StreakState, exch_ns: int, limits: Limits = DEFAULTS) -> Entry:
     """Say whether a trade may be entered at an exchange time; one before the latest seen counts as the latest."""
     state = _at(state, exch_ns)
+    if state.stopped and not state.losses:
+        return Entry(False, 0.0, DAMAGED)
     if state.stopped:
         return Entry(False, 0.0, f"{state.losses} losses in a row: the session is over")
     if state.latest_ns < state.pause_ns:
@@ -76,3 +80,33 @@ def _at(state: StreakState, exch_ns: int) -> StreakState:
     if at < state.end_ns:
         return msgspec.structs.replace(state, latest_ns=at)
     return StreakState(calendar=state.calendar, latest_ns=at, end_ns=session_at(state.calendar, at).end_ns)
+
+
+# -- keeping it -----------------------------------------------------------------------------------
+
+
+def save(state: StreakState) -> bytes:
+    """The state as one line of JSON."""
+    return msgspec.json.encode(state)
+
+
+def load(line: bytes, place: str = "streak") -> StreakState:
+    """Read what `save` wrote; raise BadInput where it is no such state."""
+    try:
+        state = msgspec.json.decode(line, type=StreakState)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadInput(place, str(error), "a record of a run of losses") from None
+    calendar_of(state.calendar)
+    return state
+
+
+def resume(line: bytes, calendar: str, exch_ns: int) -> StreakState:
+    """The state after a restart, from the last line kept.
+
+    Where it is damaged nothing may be entered to the end of the session, since nobody can say what was lost.
+    """
+    try:
+        return load(line)
+    except BadInput:
+        end_ns = session_at(calendar, exch_ns).end_ns
+        return StreakState(calendar=calendar, latest_ns=exch_ns, end_ns=end_ns, stopped=True)

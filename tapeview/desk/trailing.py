@@ -117,6 +117,24 @@ class MinuteRange:
         """Take a quote at an exchange time in ns; NONE for a side that is empty."""
         range_step(self.row, ns, bid, ask)
 
+    def begin_with(self, bars: NDArray[Any], ns: int) -> None:
+        """Take minutes that are over by a receive time from bars of prints, where no quote has been seen yet.
+
+        `bars` have start_ns, high, low and close in ticks; minutes without a print are left out.
+        """
+        row = self.memory[0]
+        if row["minute"] != NONE or row["count"]:
+            return
+        for bar in bars[(bars["close"] != NONE) & (bars["start_ns"] // MINUTE_NS < ns // MINUTE_NS)]:
+            high, low = 2 * int(bar["high"]), 2 * int(bar["low"])
+            if row["before"] != NONE:
+                high, low = max(high, int(row["before"])), min(low, int(row["before"]))
+            slot = int(row["count"] % row["minutes"])
+            row["total"] += high - low - int(row["ring"][slot])
+            row["ring"][slot] = high - low
+            row["count"] += 1
+            row["before"] = 2 * int(bar["close"])
+
     @property
     def ticks(self) -> float | None:
         """The average in ticks; None before the minutes are complete."""

@@ -1,67 +1,112 @@
-"""A desktop notification through the terminal: OSC 9 and OSC 777, which it shows even over SSH."""
+"""A desktop notification: by the terminal, which shows OSC 9 and OSC 777 even over SSH, or by the system itself."""
 
 from __future__ import annotations
 
-import os
+import asyncio
+import contextlib
+import importlib
+import logging
 from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
-from tapeview.desk.records import Closed, Decided, Filled, Told
+from msgspec import Meta
+
+from feeds.errors import MissingExtra
 from tapeview.journal import Line
-from tapeview.outlets._declare import Options, Outlet
+from tapeview.outlets._declare import CALLS, CallOptions, Outlet, urgent, words
+from tapeview.outlets.bell import write
 
 _MOST = 3
 """Notifications of one delivery; what is beyond is counted in the last."""
+_CHARACTERS = 200
+SYSTEM = "system"
 
 
-class DesktopOptions(Options, frozen=True):
-    """Which terminal."""
+class DesktopOptions(CallOptions, frozen=True):
+    """How it is shown."""
 
-    terminal: str = "/dev/tty"
-    bell: bool = True
-    """Ring the bell with it."""
-
-
-def words(line: Line) -> str:
-    """A record in a few words, '' for one that nobody need be called for."""
-    match line.record:
-        case Filled():
-            return f"{'bought' if line.record.side > 0 else 'sold'} {line.record.lots} ({line.record.view})"
-        case Closed():
-            r = "" if line.record.r is None else f", {line.record.r:+.2f} R"
-            return f"trade closed: {line.record.net}{r}"
-        case Decided():
-            return f"signal: {'buy' if line.record.side > 0 else 'sell'} {line.record.setup}".rstrip()
-        case Told():
-            return line.record.text
-        case _:
-            return ""
+    through: Annotated[
+        str,
+        Meta(
+            pattern="^(terminal|system)$",
+            description="terminal: OSC 9 and 777, over SSH as well; system: the desktop's own (extra desktop).",
+        ),
+    ] = "terminal"
+    terminal: Annotated[str, Meta(description="The terminal; /dev/tty is the one the program runs in.")] = "/dev/tty"
+    bell: Annotated[bool, Meta(description="Ring the terminal's bell with it.")] = True
 
 
 class Desktop(Outlet):
-    """Writes the two sequences; a terminal that knows neither shows nothing."""
+    """Shows the oldest of what came, and how many more there are."""
 
     options = DesktopOptions
+    kinds: ClassVar[frozenset[str]] = CALLS
+
+    def __init__(self, options: DesktopOptions) -> None:
+        super().__init__(options)
+        if options.through == SYSTEM:
+            check_installed()
 
     def deliver(self, journal: str, lines: Sequence[Line]) -> None:
-        """Show the newest."""
+        """Show them; a terminal that knows neither sequence shows nothing."""
         del journal
-        told = [text for line in lines if (text := words(line))]
+        told = [(text, urgent(line)) for line in lines if (text := words(line, self.settings.grade))]
         if not told:
             return
-        shown = told[:_MOST]
+        # An alarm is never among what is only counted.
+        shown = sorted(told, key=lambda one: not one[1])[:_MOST]
         if len(told) > _MOST:
-            shown[-1] += f" (and {len(told) - _MOST} more)"
-        data = b"".join(sequence(text) for text in shown) + (b"\a" if self.settings.bell else b"")
-        handle = os.open(self.settings.terminal, os.O_WRONLY | os.O_NOCTTY)
-        try:
-            os.write(handle, data)
-        finally:
-            os.close(handle)
+            text, alarm = shown[-1]
+            shown[-1] = (f"{text} (and {len(told) - _MOST} more)", alarm)
+        data = b"\a" if self.settings.bell else b""
+        if self.settings.through == SYSTEM:
+            asyncio.run(_show(shown))
+        else:
+            data = b"".join(sequence(text) for text, _ in shown) + data
+        if data:
+            write(self.settings.terminal, data)
+
+
+def check_installed() -> None:
+    """Raise MissingExtra where the library for the system's notifications is not installed."""
+    try:
+        importlib.import_module("desktop_notifier")
+    except ImportError:
+        raise MissingExtra("a notification by the system", "desktop") from None
+    # What goes wrong it writes to the log, and that is the screen here.
+    log = logging.getLogger("desktop_notifier")
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+
+
+async def _show(told: Sequence[tuple[str, bool]]) -> None:
+    """Show texts, alarms as urgent; raise OSError where the desktop took one of them not."""
+    from desktop_notifier import DesktopNotifier, Urgency
+
+    notifier = DesktopNotifier(app_name="tapeview", app_icon=None)
+    taken: list[str] = []
+    try:
+        for text, alarm in told:
+            level = Urgency.Critical if alarm else Urgency.Normal
+            await notifier.send("tapeview", _safe(text), urgency=level, on_dispatched=lambda: taken.append(""))
+    finally:
+        # It has no way to end its connection.
+        bus = getattr(notifier._backend, "bus", None)
+        if bus is not None:
+            bus.disconnect()
+            with contextlib.suppress(Exception):
+                await bus.wait_for_disconnect()
+    if len(taken) < len(told):  # a failure is not raised, only logged
+        raise OSError("the desktop takes no notifications")
+
+
+def _safe(text: str) -> str:
+    return "".join(c for c in text if c.isprintable() and c != ";")[:_CHARACTERS]
 
 
 def sequence(text: str) -> bytes:
     """Both sequences of a notification; what a terminal would obey is taken out of the text."""
-    safe = "".join(c for c in text if c.isprintable() and c != ";")[:200]
+    safe = _safe(text)
     return f"\x1b]9;{safe}\x1b\\\x1b]777;notify;tapeview;{safe}\x1b\\".encode()
 
 

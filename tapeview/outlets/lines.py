@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from feeds.errors import BadInput
 from tapeview.journal import Line
@@ -16,8 +18,7 @@ from tapeview.outlets._declare import Options, Outlet, body_of
 class LinesOptions(Options, frozen=True):
     """Where to."""
 
-    path: str = ""
-    """A file that is appended to; `-` is standard output."""
+    path: Annotated[str, Meta(description="The file that is appended to; - is standard output.")] = ""
 
 
 class Lines(Outlet):
@@ -27,9 +28,14 @@ class Lines(Outlet):
 
     def __init__(self, options: LinesOptions) -> None:
         super().__init__(options)
-        if not options.path:
-            raise BadInput("outlets.lines.path", options.path, "a file, or - for standard output")
         self._file: Any = None
+
+    @classmethod
+    def check(cls, options: LinesOptions) -> None:
+        """Refuse options without a path."""
+        super().check(options)
+        if not options.path:
+            raise BadInput("path", options.path, "a file, or - for standard output")
 
     def deliver(self, journal: str, lines: Sequence[Line]) -> None:
         """Append a line a record."""

@@ -1,8 +1,8 @@
 """A POST for each record, signed with HMAC-SHA256, with a key by which the receiver knows what it has seen.
 
 Headers: `Idempotency-Key`, `X-Tapeview-Timestamp` (seconds) and `X-Tapeview-Signature: sha256=HEX`, the HMAC of
-`TIMESTAMP.BODY` under the secret, as is usual (GitHub, Stripe). Redirects are not followed. Plain http is taken for
-this machine only.
+`TIMESTAMP.BODY` under the secret, as is usual (GitHub, Stripe). Redirects are not followed. An address of this machine
+or of a private network is taken only where the options say that it is one, and plain http only there.
 """
 
 from __future__ import annotations
@@ -12,30 +12,36 @@ import hmac
 import ipaddress
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
+
+from msgspec import Meta
 
 from feeds import keys
 from feeds.errors import BadInput
 from tapeview.journal import Line
-from tapeview.outlets._declare import Options, Outlet, Refused, body_of, key_of
+from tapeview.outlets._declare import Later, Options, Outlet, Refused, body_of, key_of
 
 if TYPE_CHECKING:
     import httpx
 
 _TIMEOUT_S = 10.0
+_MOST_AFTER_S = 3600.0
+_INSIDE = frozenset({"localhost", "local", "internal", "lan", "intranet", "localdomain"})
+"""Last parts of names that are no place on the internet; a number there is an address written oddly."""
 SECRET = "TAPEVIEW_WEBHOOK_SECRET"
 
 
 class WebhookOptions(Options, frozen=True):
     """Where to."""
 
-    url: str = ""
+    url: Annotated[str, Meta(description="Address that each record is posted to.")] = ""
+    private: Annotated[bool, Meta(description="The address is of this machine or of a private network.")] = False
 
 
-def check_url(url: str) -> str:
+def check_url(url: str, *, private: bool = False) -> str:
     """Give the URL back; raise BadInput for one that may not be posted to."""
-    place = "outlets.webhook.url"
+    place = "url"
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -46,16 +52,21 @@ def check_url(url: str) -> str:
         raise BadInput(place, f"{parts.scheme}://…@{host}", "an address without a name and password in it")
     if not host or parts.scheme not in ("https", "http"):
         raise BadInput(place, url, "an address such as https://example.org/hook")
-    if parts.scheme == "http" and not _here(host):
-        raise BadInput(place, url, "https, but for this machine itself")
+    inside = _inside(host)
+    if inside and not private:
+        raise BadInput(place, url, "an address of the internet, or private = true beside it")
+    if parts.scheme == "http" and not inside:
+        raise BadInput(place, url, "https: plain http is for private addresses alone")
     return url
 
 
-def _here(host: str) -> bool:
+def _inside(host: str) -> bool:
+    """Whether a host is told by its name or number to be no place on the internet."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return not ipaddress.ip_address(host.partition("%")[0]).is_global
     except ValueError:
-        return host == "localhost"
+        name = host.rstrip(".").casefold()
+        return "." not in name or name.rpartition(".")[2] in _INSIDE or name.rpartition(".")[2].isdecimal()
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
@@ -67,10 +78,17 @@ class Webhook(Outlet):
     """Posts one record after the other; the secret comes from the environment or the file of keys."""
 
     options = WebhookOptions
+    most: ClassVar[int] = 1
+
+    @classmethod
+    def check(cls, options: WebhookOptions) -> None:
+        """Refuse addresses that may not be posted to."""
+        super().check(options)
+        check_url(options.url, private=options.private)
 
     def __init__(self, options: WebhookOptions) -> None:
         super().__init__(options)
-        self._url = check_url(options.url)
+        self._url = check_url(options.url, private=options.private)
         self._secret = keys.find("the webhook", [SECRET])
         self._client: httpx.Client | None = None
 
@@ -89,18 +107,24 @@ class Webhook(Outlet):
                 "X-Tapeview-Signature": signature(self._secret[SECRET], stamp, body),
             }
             try:
-                status = self._client.post(self._url, content=body, headers=headers).status_code
+                answer = self._client.post(self._url, content=body, headers=headers)
             except httpx.HTTPError as error:
                 raise OSError(str(error) or type(error).__name__) from None
+            status = answer.status_code
             if 400 <= status < 500 and status not in (408, 425, 429):
                 raise Refused(f"answered {status}")
             if not 200 <= status < 300:
-                raise OSError(f"answered {status}")
+                raise Later(f"answered {status}", _after_s(answer.headers.get("Retry-After", "")))
 
     def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
             self._client.close()
+
+
+def _after_s(text: str) -> float:
+    """Seconds of a Retry-After; a date in it is not read."""
+    return min(_MOST_AFTER_S, float(text)) if text.isdecimal() and len(text) < 9 else 0.0
 
 
 OUTLET = Webhook

@@ -6,27 +6,33 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from feeds.errors import BadInput
+from tapeview.ui.background import beside
 from tapeview.ui.terminal import Ending, TerminalDriver, ascii_only, require_terminal
 from tapeview.ui.themes import THEMES, from_mapping, variable_defaults
 from tapeview.ui.widgets._ascii import AsciiFilter
 
 if TYPE_CHECKING:
     from feeds.source import OpenOptions
+    from tapeview.backoffice import BackOffice
     from tapeview.config import Config, Loaded
     from tapeview.live import Options as LiveOptions
+    from tapeview.trading import Plan
     from tapeview.ui.screens._draft import Draft
 
 _FAULTS: Final = 5
 """Faults kept at most."""
+_ALONE: Final = frozenset({"OpeningScreen", "SettingsScreen", "DrillsScreen"})
+"""Screens over which neither journal nor drill may come; by name, as none is loaded before it is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class StartPlan:
     """Folders of the recordings made of live markets, as they are begun."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """Dotted setting -> the file it came from, for messages."""
+    desk: Plan | None = None
+    """In whose name, and into which journal, is traded; None where there is no paper trading."""
 
 
 class TapeviewApp(App[None]):
@@ -61,6 +69,7 @@ class TapeviewApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "What the keys do", id="app.help"),
         Binding("f2", "settings", "Settings", id="app.settings"),
+        Binding("f3", "journal", "The journal", id="app.journal"),
         Binding("f9", "next_theme", "Next theme", id="app.theme"),
         Binding("ctrl+p", "command_palette", "Find a command", id="app.palette", priority=True),
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", id="app.suspend"),
@@ -129,13 +138,15 @@ class TapeviewApp(App[None]):
         return len(self.screen_stack) > 2
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Everything a key can do here, and the themes."""
-        from tapeview.ui.keys import in_words, key_text
+        """Everything a key can do here but trade, and the themes."""
+        from tapeview.ui.keys import BY_KEY_ALONE, in_words, key_text
 
         told: set[str] = set()
         for key, active in screen.active_bindings.items():
             binding = active.binding
             if binding.id is None or binding.id in told or not binding.description or binding.id == "app.palette":
+                continue
+            if binding.id in BY_KEY_ALONE:
                 continue
             told.add(binding.id)
             node, action = active.node, binding.action
@@ -183,6 +194,48 @@ class TapeviewApp(App[None]):
             trade = trade_below(self.screen_stack)
             self.push_screen(SettingsScreen(loaded, self.available_themes, trade, self.draft))
 
+    async def action_journal(self) -> None:
+        """Show the journal, or leave it again."""
+        await beside(import_module, "tapeview.ui.screens.journal")  # beside the frames of a market below
+        from tapeview.ui.screens.journal import JournalScreen
+
+        if isinstance(self.screen, JournalScreen):
+            self.screen.action_leave()
+        elif self._free(JournalScreen):
+            self.push_screen(JournalScreen(self.journal_path, self.plan))
+
+    async def action_drill(self) -> None:
+        """Go to the drills; a recording that is played below waits meanwhile."""
+        if not self._free():
+            return
+        await beside(import_module, "tapeview.ui.screens.drills")
+        from tapeview.ui.screens.drills import DrillsScreen
+        from tapeview.ui.screens.settings import trade_below
+
+        if self._free():
+            trade = trade_below(self.screen_stack)
+            if trade is not None and not trade.playback.follows:
+                trade.playback.pause()
+            self.push_screen(DrillsScreen(self.plan, self.office, self.journal_path))
+
+    def _free(self, *taken: type[Screen[Any]]) -> bool:
+        """Whether a screen may come over this one: over none that asks or opens something, nor over a drill."""
+        return not isinstance(self.screen, ModalScreen) and not any(
+            isinstance(screen, taken) or type(screen).__name__ in _ALONE for screen in self.screen_stack
+        )
+
+    @property
+    def office(self) -> BackOffice | None:
+        """Where what is done here is journalled; None where nothing is."""
+        return None if self.plan.desk is None else self.plan.desk.office
+
+    @property
+    def journal_path(self) -> Path:
+        """The file that the journal screen shows."""
+        from tapeview import journal
+
+        return self.office.path if self.office is not None else journal.own_path()
+
     def take_settings(self, loaded: Loaded) -> None:
         """Let changed settings act on what is shown and on what is opened from now on."""
         from tapeview import config
@@ -220,8 +273,12 @@ def run(plan: StartPlan) -> int:
     app = TapeviewApp(plan, ending, ascii_only=wanted)
     # Threads that open, index and seek let go of the interpreter sooner when the screen has something to do.
     sys.setswitchinterval(0.001)
-    with ending.signals():
-        app.run()
+    try:
+        with ending.signals():
+            app.run()
+    finally:
+        if plan.desk is not None:
+            plan.desk.office.close()
     if app.failure is not None:
         raise app.failure
     if app.faults:

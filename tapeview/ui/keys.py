@@ -14,6 +14,7 @@ from feeds.errors import BadInput
 
 GROUPS: Final = {
     "app": "Everywhere",
+    "trade": "Trading on paper",
     "replay": "Replay",
     "live": "Live",
     "screen": "Panels",
@@ -29,11 +30,25 @@ GROUPS: Final = {
     "choose": "Live instrument",
     "log": "Log",
     "settings": "Settings",
+    "journal": "Journal",
+    "table": "Journal",
+    "story": "A trade's story",
+    "drills": "Drills",
+    "drill": "Drill",
+    "result": "Drill",
     "help": "Help",
 }
 """First part of an id -> heading, in the order of the help screen."""
 TRADING: Final = frozenset("absBSxXfkt12345")
-"""Bare keys kept for trading: nothing else may be bound to them."""
+"""Bare keys of trading by default: nothing else has them by default, on any screen with a market."""
+BY_KEY_ALONE: Final = frozenset(
+    f"trade.{name}"
+    for name in (
+        "arm", "buy", "sell", "buy-market", "sell-market", "cancel", "cancel-all", "flatten", "trail", "call-up",
+        "call-down",
+    )
+)  # fmt: skip
+"""Actions that are not found by name: Enter in a text field never trades."""
 
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMES: Final = frozenset(key.value.rpartition("+")[2] for key in Keys if "<" not in key.value) | frozenset(
@@ -66,6 +81,8 @@ def declared(owner: type) -> list[Binding]:
     """The bindings a class of ours declares itself and inherits from classes of ours, one a declaration."""
     found: list[Binding] = []
     for cls in reversed(owner.__mro__):
+        if not cls.__dict__.get("_inherit_bindings", True):
+            found.clear()
         if cls.__module__.startswith("tapeview."):
             entries: Iterable[BindingType] = cls.__dict__.get("BINDINGS", ())
             found += [entry if isinstance(entry, Binding) else Binding(*entry) for entry in entries]
@@ -114,16 +131,21 @@ def in_words(shown: str) -> str:
 def contexts() -> dict[str, tuple[tuple[type, ...], ...]]:
     """Screen -> chains of classes whose keys are alive at the same time: app, screen and one focused panel."""
     from tapeview.ui.app import TapeviewApp
+    from tapeview.ui.screens._story import StoryScreen
     from tapeview.ui.screens.choose import ChooseScreen
+    from tapeview.ui.screens.drill import DrillScreen, ResultScreen
+    from tapeview.ui.screens.drills import DrillsScreen
     from tapeview.ui.screens.explain import ExplainScreen
     from tapeview.ui.screens.help import HelpScreen
     from tapeview.ui.screens.home import HomeScreen
+    from tapeview.ui.screens.journal import JournalScreen
     from tapeview.ui.screens.leave import LeaveScreen
     from tapeview.ui.screens.live import LiveScreen
     from tapeview.ui.screens.log import LogScreen
     from tapeview.ui.screens.opening import OpeningScreen
     from tapeview.ui.screens.settings import SettingsScreen
     from tapeview.ui.screens.trade import PANELS, TradeScreen
+    from tapeview.ui.widgets._sheet import Table
 
     return {
         "home": ((TapeviewApp, HomeScreen),),
@@ -134,6 +156,9 @@ def contexts() -> dict[str, tuple[tuple[type, ...], ...]]:
         "log": ((TapeviewApp, LogScreen),),
         "settings": ((TapeviewApp, SettingsScreen), (TapeviewApp, LeaveScreen)),
         "explain": ((TapeviewApp, ExplainScreen),),
+        "journal": ((TapeviewApp, JournalScreen, Table), (TapeviewApp, StoryScreen)),
+        "drills": ((TapeviewApp, DrillsScreen),),
+        "drill": (*((TapeviewApp, DrillScreen, panel) for panel in PANELS), (TapeviewApp, ResultScreen)),
         "help": ((TapeviewApp, HelpScreen),),
     }
 

@@ -20,15 +20,17 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from textual import events
+from textual import constants, events
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.keys import Keys
 from textual.message import Message
 
 from feeds.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
     from textual.app import App
@@ -47,6 +49,11 @@ _FEW_GLYPHS: Final = frozenset({"linux", "ansi", "cons25", "sun", "dumb"})
 _PLAIN_LOCALES: Final = frozenset({"C", "POSIX"})
 _ALT_DIGIT: Final = re.compile("\x1b([0-9])")
 """Alt with a digit, which Textual takes for the character that a Mac's Option key would write."""
+_EVENT_TYPES: Final = "\x1b[=2;2u"
+"""Asks a terminal that knows the kitty keyboard protocol to tell held keys and releases from presses."""
+_TYPED: Final = re.compile(r"\x1b\[([\d:]*);(\d*):([123])((?:;[\d:]*)?)([u~ABCDEFHPQRS])")
+"""A key with its event type, by that protocol: key, modifiers, type, text, ending."""
+_REPEATED, _RELEASED = "2", "3"
 BACKLOG: Final = 24
 """Writes waiting for a terminal that does not read before screens are dropped; Textual's queue blocks at 30."""
 
@@ -168,6 +175,47 @@ class _Ends(Protocol):
     ending: Ending
 
 
+class HeldKey(events.Key):
+    """A key that is held down, which the terminal tells again and again."""
+
+
+# It is handled as any key; Textual names a handler after the class.
+HeldKey.handler_name = events.Key.handler_name
+
+
+class KeyParser(XTermParser):
+    """Textual's parser, which also takes the event types of the kitty keyboard protocol.
+
+    https://sw.kovidgoyal.net/kitty/keyboard-protocol/#event-types
+    """
+
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
+        self.tells_held = False
+        """The terminal has shown that it tells held keys from presses."""
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        typed = _TYPED.fullmatch(sequence)
+        if typed is None:
+            yield from super()._sequence_to_key_events(sequence, alt)
+            return
+        self.tells_held = True
+        code, modifiers, kind, written, end = typed.groups()
+        if kind == _RELEASED:
+            yield events.Key(Keys.Ignore, sequence)
+            return
+        for key in super()._sequence_to_key_events(_untyped(code, modifiers, written, end)):
+            yield HeldKey(key.key, key.character) if kind == _REPEATED else key
+
+
+def _untyped(code: str, modifiers: str, written: str, end: str) -> str:
+    # The same key as it comes from a terminal that tells no event types.
+    modifiers = "" if modifiers == "1" else modifiers
+    if not modifiers and not written:
+        return f"\x1b[{'' if code == '1' else code}{end}"
+    return f"\x1b[{code};{modifiers}{written}{end}"
+
+
 class _Output:
     """The terminal as a text file in UTF-8 that survives its closing: writes to a dead terminal vanish."""
 
@@ -222,6 +270,12 @@ class TerminalDriver(LinuxDriver):
         self._resized_at = 0.0
         self.dropped = False
         """Something was not written because the terminal did not keep up; the whole screen is due once it does."""
+        self._parser = KeyParser(debug)
+
+    @property
+    def tells_held(self) -> bool:
+        """Whether the terminal has shown that it tells held keys from presses."""
+        return self._parser.tells_held
 
     @property
     def backlog(self) -> int:
@@ -241,6 +295,9 @@ class TerminalDriver(LinuxDriver):
         """Take the terminal, with our own answer to its resizing."""
         self._stopping = False
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if not constants.DISABLE_KITTY_KEY:
+            self.write(_EVENT_TYPES)
+            self.flush()
         signal.signal(signal.SIGWINCH, self._on_winch)
 
     def stop_application_mode(self) -> None:
@@ -280,7 +337,7 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until told to stop; the end of the input is a closed terminal and ends the app."""
-        parser = XTermParser(self._debug)
+        parser = self._parser = KeyParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.DefaultSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
@@ -313,6 +370,12 @@ def terminal_backlog(app: App[Any]) -> int:
     """Writes the app's terminal has not taken yet; 0 where the app has no terminal."""
     driver = app._driver
     return driver.backlog if isinstance(driver, TerminalDriver) else 0
+
+
+def tells_held(app: App[Any]) -> bool:
+    """Whether the app's terminal tells held keys from presses; False until it has shown it."""
+    driver = app._driver
+    return isinstance(driver, TerminalDriver) and driver.tells_held
 
 
 def redraw_if_dropped(app: App[Any]) -> None:

@@ -15,6 +15,11 @@ from feeds.errors import BadInput
 NAMES = ("SOME_KEY", "SOME_SECRET")
 
 
+VENUE = ("wss://stream.venue.com/v2", "https://api.venue.com/list")
+BOTH = {"SOME_KEY": "k", "SOME_SECRET": "s", "TAPEVIEW_KEYS": "/nowhere"}
+TRIAL = BOTH | {"TAPEVIEW_KEYS_TO_LOOPBACK": "1"}
+
+
 def kept(folder: Path, text: str, mode: int = 0o600) -> dict[str, str]:
     """A file of keys, and the environment that names it."""
     path = folder / "keys.toml"
@@ -89,3 +94,32 @@ def test_where_a_key_may_not_be_needed_there_is_none_without_one(tmp_path: Path)
     assert (found["SOME_KEY"], found["SOME_SECRET"]) == ("a", "hush")
     with pytest.raises(BadInput, match="chmod 600"):
         keys.find_any(NAMES, kept(tmp_path, 'SOME_KEY = "a"\n', 0o644))
+
+
+@pytest.mark.parametrize(
+    ("places", "environ", "sent"),
+    [
+        (VENUE, BOTH, True),
+        (("wss://stream.venue.com:8443/other?x=1",), BOTH, True),
+        (("wss://elsewhere.com/v2",), BOTH, False),
+        (("wss://elsewhere.com/v2",), TRIAL, False),
+        ((VENUE[0], "https://elsewhere.com/list"), TRIAL, False),
+        (("wss://stream.venue.com.elsewhere.com/v2",), TRIAL, False),
+        (("wss://stream.venue.com@elsewhere.com/v2",), TRIAL, False),
+        (("ws://stream.venue.com/v2",), TRIAL, False),
+        (("ws://127.0.0.1:9000/v2",), BOTH, False),
+        (("ws://127.0.0.1:9000/v2", "http://localhost:9000/list", "ws://[::1]:1/"), TRIAL, True),
+        (("ws://127.0.0.1.elsewhere.com/v2",), TRIAL, False),
+        (("ws://127.0.0.1:9000/v2",), BOTH | {"TAPEVIEW_KEYS_TO_LOOPBACK": "yes"}, False),
+    ],
+)
+def test_a_key_goes_to_the_venues_own_hosts_alone_and_to_this_machine_where_that_is_said(
+    places: tuple[str, ...], environ: dict[str, str], sent: bool
+) -> None:
+    assert (keys.find_for("x", NAMES, places, VENUE, environ) is not None) is sent
+
+
+def test_where_a_key_is_needed_a_missing_one_is_named_and_elsewhere_it_is_not() -> None:
+    with pytest.raises(BadInput, match="SOME_KEY and SOME_SECRET"):
+        keys.find_for("x", NAMES, VENUE, VENUE, {"TAPEVIEW_KEYS": "/nowhere"})
+    assert keys.find_for("x", NAMES, ["ws://127.0.0.1:1/"], VENUE, {"TAPEVIEW_KEYS_TO_LOOPBACK": "1"}) is None

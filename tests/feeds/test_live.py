@@ -27,11 +27,13 @@ from feeds.recording.segments import Damage, FrameReader
 from feeds.rest import Answer
 from feeds.times import Times
 from feeds.venues._access import Access, Socket
+from feeds.venues.binance import BinanceSpot
 from feeds.venues.binance_futures import BinanceFutures
 from feeds.venues.okx import Okx
 from tests.feeds.mirror.test_voices import book_of
 from tests.feeds.test_feed import TWO, Server, engines, equal
 from tests.kit.mirrored import mirrored, visiting
+from tests.kit.proxy import Proxy
 from tests.kit.recordings import all_rows
 from tests.kit.spoken import MARKETS
 from tests.kit.venue_server import VenueServer
@@ -286,7 +288,11 @@ async def test_a_symbol_of_which_nothing_comes_is_named_and_the_others_run_on(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_symbol_that_ends_every_connection_is_found_and_left_out_and_the_others_run_on() -> None:
+@pytest.mark.parametrize("a_socket", [25, 3])
+async def test_a_symbol_that_ends_every_connection_is_found_and_left_out_and_the_others_run_on(
+    a_socket: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feeds.venues.hyperliquid.SYMBOLS_A_SOCKET", a_socket)
     coins = {
         name: Instrument(venue="hyperliquid", symbol=name, tick="1", lot="0.001")
         for name in ("A", "B", "C", "D", "BAD")
@@ -309,6 +315,7 @@ async def test_a_symbol_that_ends_every_connection_is_found_and_left_out_and_the
         states = [route.state for route in visit.client.health()]
         assert states.count(LinkState.DOWN) == 1
         assert any("asked for apart" in line for line in visit.told)
+        assert len(states) >= -(-len(coins) // a_socket) + 1
 
 
 # -- F47, F48, F49: this machine ----------------------------------------------------------------------
@@ -428,42 +435,6 @@ async def test_a_small_frame_that_unpacks_to_a_giant_is_not_unpacked() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
-class Proxy:
-    """A proxy that makes tunnels (CONNECT) and passes requests on; it keeps what it was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def __aenter__(self) -> Proxy:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        method, target, _ = head.split(b" ", 2)
-        self.asked.append(f"{method.decode()} {target.decode()}")
-        place = target.decode().removeprefix("http://").split("/")[0]
-        host, _, port = place.partition(":")
-        there, back = await asyncio.open_connection(host, int(port))
-        if method == b"CONNECT":
-            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        else:
-            back.write(head)
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer), return_exceptions=True)
-
-    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(1 << 16):
-                target.write(data)
-                await target.drain()
-        finally:
-            target.close()
-
-
 async def test_sockets_and_requests_go_through_the_proxy_that_the_environment_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -476,10 +447,39 @@ async def test_sockets_and_requests_go_through_the_proxy_that_the_environment_na
         async with visiting(mirror) as visit:
             await visit.over()
             assert book_of(visit.rows) == book
-    assert f"CONNECT 127.0.0.1:{mirror_port(proxy)}" in proxy.asked
+        assert f"CONNECT 127.0.0.1:{mirror.port}" in proxy.asked
     assert any(one.startswith("GET http://127.0.0.1") and "/book" in one for one in proxy.asked)
 
 
-def mirror_port(proxy: Proxy) -> str:
-    """The port that was tunnelled to."""
-    return next(one for one in proxy.asked if one.startswith("CONNECT")).rpartition(":")[2]
+# -- F38: many come back at once ----------------------------------------------------------------------
+async def test_of_many_symbols_that_come_back_at_once_the_one_somebody_looks_at_comes_first() -> None:
+    symbols = [f"S{n}USDT" for n in range(30)]
+    known = {name: (n, Instrument(venue="binance", symbol=name, tick="1")) for n, name in enumerate(symbols)}
+    asked: list[str] = []
+
+    async def fetch(url: str, **_: object) -> Answer:
+        asked.append(url.partition("symbol=")[2].partition("&")[0])
+        return Answer(200, b'{"lastUpdateId":5,"bids":[["1","1"]],"asks":[["2","1"]]}')
+
+    def first() -> list[bytes]:
+        return []
+
+    async with VenueServer(first) as server:
+        client = Client(BinanceSpot, known, fetch=fetch, sockets=[Socket(server.url, ("hello",))], draw=lambda: 0.0)
+        client.shown = symbols[-1]
+        task = asyncio.create_task(client.run())
+        async with asyncio.timeout(10):
+            while not server.clients:
+                await asyncio.sleep(0.01)
+        for name in symbols:
+            await server.say(
+                b'{"stream":"%b@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"%b","U":1,"u":4,"b":[],"a":[]}}'
+                % (name.lower().encode(), name.encode())
+            )
+        async with asyncio.timeout(20):
+            while len(asked) < 12:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert symbols[-1] in asked[:11], "ten may be asked at once, and then it is its turn"
+    assert len(set(asked)) == len(asked)

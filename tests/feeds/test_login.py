@@ -15,6 +15,7 @@ import pytest
 from feeds.errors import BadInput
 from feeds.events import BOOK
 from feeds.instruments import Instrument
+from feeds.listing import listed
 from feeds.live import Client
 from feeds.recording.frames import FrameWriter
 from feeds.recording.manifest import Manifest
@@ -46,6 +47,7 @@ async def test_a_subscription_follows_the_accepted_login_and_no_key_is_recorded(
 ) -> None:
     monkeypatch.setenv("APCA_API_KEY_ID", "AK123")
     monkeypatch.setenv("APCA_API_SECRET_KEY", "hush")
+    monkeypatch.setenv("TAPEVIEW_KEYS_TO_LOOPBACK", "1")
 
     def answer() -> list[bytes]:
         if "auth" in server.subscriptions[-1]:
@@ -84,7 +86,9 @@ async def test_without_a_key_a_client_is_not_even_made() -> None:
         Client(AlpacaCrypto, {"BTC/USD": (0, COIN)}, fetch=no_fetch)
 
 
-async def test_a_mirror_of_the_venue_is_asked_without_a_key() -> None:
+async def test_a_mirror_of_the_venue_is_asked_without_a_key_and_never_told_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APCA_API_KEY_ID", "AK123")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", "hush")
     async with VenueServer(list) as server:
         (socket,) = AlpacaCrypto.sockets(["BTC/USD"])
         moved = [Socket(server.url, socket.frames, socket.symbols)]
@@ -96,11 +100,31 @@ async def test_a_mirror_of_the_venue_is_asked_without_a_key() -> None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     assert server.subscriptions == list(socket.frames)
+    assert any("no key is sent" in line.text for line in client.log)
+
+
+async def test_a_list_that_needs_a_key_is_asked_for_with_one_at_the_venue_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("APCA_API_KEY_ID", "AK123")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", "hush")
+    asked: dict[str, dict[str, str]] = {}
+
+    async def get(url: str, *, body: str = "", headers: dict[str, str] | None = None) -> Answer:
+        asked[url.split("/")[2]] = headers or {}
+        told = [{"symbol": "BTC/USD", "price_increment": "0.1", "min_trade_increment": "0.01"}]
+        return Answer(200, json.dumps(told).encode())
+
+    for base in (None, "https://test.elsewhere.com", "http://127.0.0.1:9"):
+        await listed(AlpacaCrypto, ["BTC/USD"], get, base)
+    assert asked.pop("api.alpaca.markets")["APCA-API-SECRET-KEY"] == "hush"
+    assert asked == {"test.elsewhere.com": {}, "127.0.0.1:9": {}}
 
 
 async def test_a_token_is_fetched_for_orders_and_none_for_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRAKEN_API_KEY", "K1")
     monkeypatch.setenv("KRAKEN_API_SECRET", SECRET)
+    monkeypatch.setenv("TAPEVIEW_KEYS_TO_LOOPBACK", "1")
     asked: list[tuple[str, str, dict[str, str]]] = []
 
     async def fetch(url: str, *, body: str = "", headers: dict[str, str] | None = None) -> Answer:
@@ -132,6 +156,7 @@ async def test_a_token_is_fetched_for_orders_and_none_for_prints(monkeypatch: py
 async def test_a_token_refused_is_told_and_tried_again_later(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     monkeypatch.setenv("KRAKEN_API_KEY", "K1")
     monkeypatch.setenv("KRAKEN_API_SECRET", SECRET)
+    monkeypatch.setenv("TAPEVIEW_KEYS_TO_LOOPBACK", "1")
 
     async def fetch(url: str, **_: Any) -> Answer:
         return Answer(200, answer)

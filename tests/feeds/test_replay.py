@@ -292,3 +292,26 @@ def test_closing_ends_the_reading_thread_even_in_the_middle() -> None:
     player.close()
     assert source.closed
     assert not [thread for thread in threading.enumerate() if thread.name == "replay"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=streams(), moments=st.lists(st.integers(0, 3000), min_size=1, max_size=5))
+def test_the_rows_up_to_a_time_are_those_that_would_be_due_then_in_whole_messages(rows, moments) -> None:
+    player = Player(Given(rows))
+    reached = np.maximum.accumulate(rows["recv_ns"])
+    start, given = int(reached[0]), []
+    for ms in sorted(moments):
+        at = start + ms * 1_000_000
+        given.append(player.up_to(at))
+        assert player.paused
+        assert player.market_ns is not None
+        assert player.market_ns >= at
+        so_far = all_rows(given)
+        assert np.array_equal(so_far, rows[: len(so_far)])
+        left = rows[len(so_far) :]
+        if len(so_far):
+            assert reached[len(so_far) - 1] <= at
+        if len(left):
+            # What is left begins after the time, or is a message that ends after it.
+            ends = np.flatnonzero(left["marks"] & LAST)
+            assert not len(ends) or reached[len(so_far) + int(ends[0])] > at

@@ -187,3 +187,9 @@ def test_slow_inputs_are_put_into_a_source_that_is_opened_with_them(tmp_path: Pa
     assert len(rows) == len(plain) + 1
     with pytest.raises(BadInput, match="--facts"):
         open_source(QUIET_OPEN, OpenOptions(facts=str(tmp_path / "none")))
+
+
+@pytest.mark.parametrize("address", ["x" * 5000, "~nobody-of-this-name/file"])
+def test_an_address_that_can_be_no_file_is_refused_like_any_other(address: str) -> None:
+    with pytest.raises(BadInput, match="source"):
+        open_source(address)

@@ -12,6 +12,7 @@ import msgspec
 from tapeview.config import Config
 from tapeview.live import LiveMarket, Options
 from tapeview.livelane import Lane
+from tapeview.trading import Plan
 from tests.feeds.test_feed import TWO, Server
 from tests.kit.venue_server import VenueServer
 
@@ -79,6 +80,7 @@ async def floor(
     seed: int = 5,
     listing: bool = True,
     refuse: int | None = None,
+    desk: Plan | None = None,
 ) -> AsyncIterator[Floor]:
     """A venue server and a live market on some of its instruments."""
     server = Server(seed)
@@ -88,7 +90,7 @@ async def floor(
         if listing:
             venue.pages[LIST] = LISTED
         rest = venue.url.replace("ws:", "http:")
-        market = LiveMarket(Options(venue.url, rest, record), settings, draw=lambda: 0.01)
+        market = LiveMarket(Options(venue.url, rest, record), settings, draw=lambda: 0.01, desk=desk)
         try:
             await asyncio.to_thread(market.open, addresses, 5.0)
             yield Floor(venue, server, market)

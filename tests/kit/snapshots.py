@@ -23,8 +23,10 @@ from tapeview.snapshot import (
     AlertLine,
     AlertsPart,
     ChartPart,
+    DeskPart,
     LadderPart,
     MetersPart,
+    OwnOrder,
     Snapshot,
     StatusPart,
     TapePart,
@@ -173,6 +175,40 @@ def alerts(*texts: str) -> AlertsPart:
         for index, text in enumerate(texts)
     )  # fmt: skip
     return AlertsPart(lines=lines, total=len(lines), newer=0, held=0, muted=(), active=())
+
+
+def desk(**changes: Any) -> DeskPart:
+    """A desk at rest: nothing armed, nothing open, nothing used up."""
+    part = DeskPart(
+        off="", armed=False, locked="", account="practice", position=0, position_hopeful=0, entry_tick=None,
+        stop_tick=None, orders=(), r=None, profit="", profit_hopeful="", session_profit="0.00", loss_used=0.0,
+        loss_left="500.00", cover="", cover_text="", trailing=False, pause="", trades=0, process=None, hindsight=False,
+        rest="1:58 left", rest_due=False, told=(), unwritten=0, trouble="",
+    )  # fmt: skip
+    return replace(part, **changes)
+
+
+def order(**changes: Any) -> OwnOrder:
+    """A limit to buy 2 that waits behind at most 12 lots, at least 3."""
+    one = OwnOrder(
+        id=1000, side=1, lots=2, kind="limit", tick=20_047, state="working", why="entry", ahead=(12, 3)
+    )  # fmt: skip
+    return replace(one, **changes)
+
+
+def long_two(**changes: Any) -> DeskPart:
+    """Two lots bought at 20 048, with a stop, a target and one more that waits."""
+    usual: dict[str, Any] = {
+        "armed": True, "position": 2, "position_hopeful": 2, "entry_tick": 20_048.0, "stop_tick": 20_040,
+        "orders": (
+            order(id=1001, side=-1, kind="stop", tick=20_044, state="waiting", why="stop", ahead=None),
+            order(id=1002, side=-1, tick=20_056, why="target", ahead=(40, 40)),
+            order(id=2000),
+        ),
+        "r": 0.42, "profit": "+16.80", "profit_hopeful": "+16.80", "session_profit": "-43.10", "loss_used": 0.31,
+        "loss_left": "345.00", "cover": "covered", "trades": 3, "process": 0.92, "break_even_tick": 20_049.0,
+    }  # fmt: skip
+    return desk(**(usual | changes))
 
 
 def snapshot(scale: Scale = MES, **parts: Any) -> Snapshot:

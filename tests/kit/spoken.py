@@ -408,8 +408,198 @@ def bitfinex(seed: int, messages: int) -> tuple[Listed, Book]:
     return _reel("bitfinex", symbol, shots), market.book
 
 
+# -- Bitstamp ---------------------------------------------------------------------------------------
+def micro(n: int) -> str:
+    return str(START_NS // 1000 + n)
+
+
+def bitstamp(seed: int, messages: int) -> tuple[Listed, Book]:
+    """Whole books."""
+    market = Market(seed)
+
+    def frames() -> Iterator[bytes]:
+        for n in range(messages):
+            market.change()
+            sides = {
+                label: [[price(t), size(market.book[side][t])] for t in market.best(side)]
+                for label, side in (("bids", BID), ("asks", ASK))
+            }
+            yield raw({"data": {"microtimestamp": micro(n), **sides}, "channel": "order_book_btcusd", "event": "data"})
+            if n % 9 == 0:
+                told = {"id": n + 1, "price_str": "100.1", "amount_str": "1.5", "type": 0, "microtimestamp": micro(n)}
+                yield raw({"data": told, "channel": "live_trades_btcusd", "event": "trade"})
+
+    shots = _timed("bitstamp", frames())
+    return _reel("bitstamp", "btcusd", shots), market.book
+
+
+def bitstamp_diff(seed: int, messages: int) -> tuple[Listed, Book]:
+    """Updates by time; the snapshot is an answer over HTTP that comes after some of them."""
+    market = Market(seed)
+
+    def frames() -> Iterator[bytes | tuple[str, bytes]]:
+        for n in range(messages):
+            side, tick, _ = market.change()
+            sides = {
+                label: [[price(tick), size(market.book[side].get(tick, 0))]] if its == side else []
+                for label, its in (("bids", BID), ("asks", ASK))
+            }
+            told = {"microtimestamp": micro(n), **sides}
+            yield raw({"data": told, "channel": "diff_order_book_btcusd", "event": "data"})
+            if n == 5:
+                whole = {
+                    label: [[price(t), size(market.book[side][t])] for t in market.best(side)]
+                    for label, side in (("bids", BID), ("asks", ASK))
+                }
+                yield ("btcusd", raw({"timestamp": "1", "microtimestamp": micro(n), **whole}))
+
+    shots = _timed("bitstamp-diff", frames())
+    return _reel("bitstamp-diff", "btcusd", shots), market.book
+
+
+# -- levels by number, by id, with a login ----------------------------------------------------------
+def dydx(seed: int, messages: int) -> tuple[Listed, Book]:
+    """Frames of all channels under one counter."""
+    market = Market(seed)
+
+    def frames() -> Iterator[bytes]:
+        number = 0
+
+        def said(kind: str, channel: str, contents: object) -> bytes:
+            nonlocal number
+            number += 1
+            head = {"type": kind, "connection_id": "c", "message_id": number, "id": "BTC-USD", "channel": channel}
+            return raw(head | {"version": "1.0.0", "contents": contents})
+
+        yield raw({"type": "connected", "connection_id": "c", "message_id": 0})
+        sides = {
+            label: [{"price": price(t), "size": size(market.book[side][t])} for t in market.best(side)]
+            for label, side in (("bids", BID), ("asks", ASK))
+        }
+        yield said("subscribed", "v4_orderbook", sides)
+        yield said("subscribed", "v4_trades", {"trades": []})
+        for n in range(messages):
+            side, tick, lots = market.change()
+            one = {"bids" if side == BID else "asks": [[price(tick), size(lots)]]}
+            if n % 4 == 0:
+                yield said("channel_batch_data", "v4_orderbook", [one])
+            else:
+                yield said("channel_data", "v4_orderbook", one)
+            if n % 9 == 0:
+                told = {"id": f"t{n}", "side": "BUY", "size": "0.5", "price": "100.1", "createdAt": WHEN}
+                yield said("channel_data", "v4_trades", {"trades": [told | {"type": "LIMIT"}]})
+
+    shots = _timed("dydx", frames())
+    return _reel("dydx", "BTC-USD", shots), market.book
+
+
+def bitmex(seed: int, messages: int) -> tuple[Listed, Book]:
+    """Levels by id, of which only an insert states the price; sizes are contracts."""
+    market = Market(seed)
+    ids: dict[int, int] = {}
+    made = 8_000_000
+
+    def frames() -> Iterator[bytes]:
+        def row(side: int, tick: int, action: str) -> dict[str, object]:
+            nonlocal made
+            if tick not in ids:
+                made += 1
+                ids[tick] = made
+            one: dict[str, object] = {"symbol": "XBTUSD", "id": ids[tick], "side": "Buy" if side == BID else "Sell"}
+            if action == "delete":
+                del ids[tick]
+            else:
+                one["size"] = market.book[side][tick]
+            if action in ("partial", "insert"):
+                one["price"] = bare(price(tick))
+            return one | {"timestamp": WHEN, "transactTime": WHEN}
+
+        def said(action: str, rows: list[dict[str, object]], **more: object) -> bytes:
+            return raw({"table": "orderBookL2", "action": action, "data": rows} | more)
+
+        rows = [row(side, tick, "partial") for side in (BID, ASK) for tick in market.best(side)]
+        yield said("partial", rows, keys=["symbol", "id", "side"], filter={"symbol": "XBTUSD"})
+        for n in range(messages):
+            side, tick, lots = market.change()
+            action = "delete" if not lots else "update" if tick in ids else "insert"
+            yield said(action, [row(side, tick, action)])
+            if n % 9 == 0:
+                told = {"symbol": "XBTUSD", "side": "Buy", "size": 100, "price": bare("100.1"), "timestamp": WHEN}
+                yield raw({"table": "trade", "action": "insert", "data": [told | {"trdMatchID": f"m{n}"}]})
+
+    shots = _timed("bitmex", frames())
+    return _reel("bitmex", "XBTUSD", shots, lot="1"), market.book
+
+
+def alpaca_crypto(seed: int, messages: int) -> tuple[Listed, Book]:
+    """Messages in arrays, some of what nobody subscribed."""
+    market = Market(seed)
+
+    def frames() -> Iterator[bytes]:
+        def book(sides: dict[str, list[tuple[int, int]]], **more: object) -> dict[str, object]:
+            levels = {
+                label: [{"p": bare(price(t)), "s": bare(size(lots))} for t, lots in some]
+                for label, some in sides.items()
+            }
+            return {"T": "o", "S": "BTC/USD", "t": WHEN} | levels | more
+
+        yield raw([{"T": "success", "msg": "connected"}])
+        whole = {
+            label: [(t, market.book[side][t]) for t in market.best(side)] for label, side in (("b", BID), ("a", ASK))
+        }
+        yield raw([book(whole, r=True)])
+        for n in range(messages):
+            side, tick, lots = market.change()
+            sides: dict[str, list[tuple[int, int]]] = {"b": [], "a": []}
+            sides["b" if side == BID else "a"].append((tick, lots))
+            told = {"T": "t", "S": "BTC/USD", "i": n + 1, "p": bare("100.1"), "s": bare("1.5"), "t": WHEN, "tks": "B"}
+            other = {"T": "b", "S": "BTC/USD", "o": 1, "t": WHEN}
+            yield raw([book(sides), *([told, other] if n % 9 == 0 else [])])
+
+    shots = _timed("alpaca-crypto", frames())
+    return _reel("alpaca-crypto", "BTC/USD", shots), market.book
+
+
+def bitstamp_l3(seed: int, messages: int) -> tuple[Listed, Book]:
+    """Orders in a chain of events, from an empty book."""
+    orders = Orders(seed)
+
+    def frames() -> Iterator[bytes]:
+        number = 0
+
+        def said(event: str, side: int, tick: int, ident: str, lots: int) -> bytes:
+            nonlocal number
+            number += 1
+            data = {"id": int(ident), "id_str": ident, "order_type": 0 if side == BID else 1, "price_str": price(tick)}
+            data |= {"amount_str": size(lots), "microtimestamp": micro(number * 50_000)}
+            data |= {"event_id": f"e{number}", "pre_event_id": f"e{number - 1}"}
+            return raw({"data": data, "channel": "live_orders_btcusd", "event": f"order_{event}"})
+
+        for _ in range(messages):
+            place = orders.some()
+            chance = orders.draw.random()
+            if place is None or chance < 0.5:
+                side, tick, ident, lots = orders.add(str)
+                yield said("created", side, tick, ident, lots)
+                continue
+            side, tick, i = place
+            ident, lots = orders.queues[side][tick][i]
+            if chance < 0.75 or lots < 2:
+                orders.drop(place)
+                yield said("deleted", side, tick, ident, lots)
+            else:
+                orders.queues[side][tick][i] = (ident, lots // 2)
+                yield said("changed", side, tick, ident, lots // 2)
+
+    shots = _timed("bitstamp-l3", frames())
+    return _reel("bitstamp-l3", "btcusd", shots), orders.book
+
+
 MARKETS: dict[str, Callable[[int, int], tuple[Listed, Book]]] = {
-    "bitfinex": bitfinex, "coinbase-exchange": coinbase_exchange, "coinbase-full": coinbase_full, "gemini": gemini,
+    "alpaca-crypto": alpaca_crypto, "bitfinex": bitfinex, "bitmex": bitmex, "bitstamp": bitstamp,
+    "bitstamp-diff": bitstamp_diff, "bitstamp-l3": bitstamp_l3,
+    "coinbase-exchange": coinbase_exchange, "coinbase-full": coinbase_full,
+    "dydx": dydx, "gemini": gemini,
     "kraken": kraken, "kraken-l3": kraken_l3, "okx": okx,
 }  # fmt: skip
 """Makers of (reel, the book at the end) by venue."""

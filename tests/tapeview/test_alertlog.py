@@ -162,3 +162,18 @@ def test_a_log_that_keeps_so_many_lets_the_oldest_go_and_numbers_stay() -> None:
     assert out.story(0, 0) == ()
     out.add([finding(999, 3, "cleared")])
     assert out.part(0, 10_000, Window(alert_rows=50)).total == part.total, "the end of a story that was let go"
+
+
+def test_what_stands_at_a_moment_and_what_was_told_last_are_those_of_then() -> None:
+    found = log(*STORY)
+    stands, newest = found.standing(0, 5)
+    assert (stands, newest) == ([], None)
+    stands, newest = found.standing(0, 25)
+    assert [alert.text for alert in stands] == ["iceberg 1 raised", "iceberg 2 confirmed"]
+    assert newest is not None
+    assert newest.text == "iceberg 2 confirmed"
+    stands, newest = found.standing(0, 99)
+    assert [alert.text for alert in stands] == ["iceberg 2 confirmed", "iceberg 3 confirmed"], "one is over, one held"
+    assert newest is not None
+    assert newest.text == "large_print 1 confirmed", "what is held was not told, what is over is no news"
+    assert found.standing(1, 99) == ([], None)

@@ -202,3 +202,88 @@ def test_settings_are_read_without_any_detector():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]
+
+
+# -- outlets --------------------------------------------------------------------------------------
+def test_options_of_outlets_come_with_their_defaults_and_their_origin(tmp_path):
+    path = write(tmp_path / "o.toml", '[outlets.lines]\non = true\npath = "out.jsonl"\n')
+    loaded = config.load([path], ["outlets.bell.grade=3"])
+    assert set(config.outlet_options(loaded.config)) == {"lines", "bell"}
+    assert config.outlet_options(loaded.config)["lines"].path == "out.jsonl"
+    rows = {key: (value, origin) for key, value, origin in config.rows(loaded)}
+    assert rows["outlets.lines.path"] == ("out.jsonl", str(path))
+    assert rows["outlets.bell.grade"] == (3, "--set")
+    assert rows["outlets.webhook.on"] == (False, "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[outlets.webhok]\n", ["outlets.webhok", "'webhook'?"]),
+        ("[outlets.pigeon]\n", ["pigeon", "one of bell, desktop"]),
+        ("[outlets]\nbell = true\n", ["outlets.bell", "a table of options"]),
+        ("[outlets.webhook]\nsecret = 'do not tell'\n", ["outlets.webhook: key", "secret", "one of url, private"]),
+        ("[outlets.webhook]\nurll = 'x'\n", ["urll", "'url'?"]),
+        ("[outlets.bell]\ngrade = 4\n", ["outlets.bell.grade", "4", "at least 1, at most 3"]),
+        ("[outlets.bell]\non = 'yes'\n", ["outlets.bell.on", "yes", "bool"]),
+        ("[outlets.bell]\non = true\nkinds = ['fild']\n", ["outlets.bell.kinds", "fild", "filled"]),
+        ("[outlets.lines]\non = true\n", ["outlets.lines.path", "standard output"]),
+        ("[outlets.webhook]\non = true\nurl = 'http://example.org'\n", ["outlets.webhook.url", "https"]),
+        ("[outlets.desktop]\nthrough = 'smoke'\n", ["outlets.desktop.through", "smoke", "terminal|system"]),
+    ],
+)
+def test_a_wrong_outlet_is_refused_with_file_key_and_the_nearest(tmp_path, capsys, text, parts):
+    path = write(tmp_path / "c.toml", text)
+    with pytest.raises(BadInput) as caught:
+        config.load([path])
+    assert main(["config", "check", str(path)]) == 2
+    said = capsys.readouterr().err
+    for part in [str(path), *parts]:
+        assert part in str(caught.value)
+        assert part in said
+    assert "do not tell" not in said
+
+
+def test_what_options_need_together_may_come_from_two_places(tmp_path):
+    path = write(tmp_path / "o.toml", "[outlets.lines]\non = true\n")
+    with pytest.raises(BadInput, match=f"{path}: outlets.lines.path"):
+        config.load([path])
+    assert config.load([path], ["outlets.lines.path=-"]).config.outlets["lines"] == {"on": True, "path": "-"}
+    with pytest.raises(BadInput, match="--set: outlets.webhook.url"):
+        config.load([], ["outlets.webhook.on=true", "outlets.webhook.url=http://10.0.0.1/"])
+
+
+def test_an_outlet_that_is_off_is_checked_no_further_than_its_options(tmp_path):
+    path = write(tmp_path / "o.toml", '[outlets.webhook]\nurl = "http://not.yet"\n')
+    assert config.load([path]).config.outlets["webhook"] == {"url": "http://not.yet"}
+
+
+def test_the_schema_knows_every_option_and_what_it_means():
+    whole = config.schema()
+    tables = whole["$defs"][whole["$defs"]["Config"]["properties"]["outlets"]["$ref"].rpartition("/")[2]]
+    assert set(tables["properties"]) == {"bell", "desktop", "lines", "nats", "webhook"}
+    for name in tables["properties"]:
+        for key, about in whole["$defs"][f"{name.capitalize()}Options"]["properties"].items():
+            assert about["description"], (name, key)
+            assert config.description(f"outlets.{name}.{key}").startswith(about["description"])
+
+
+def test_every_number_of_the_desk_has_bounds_and_every_limit_a_source():
+    from tapeview.ui.screens._draft import Draft
+
+    for field in Draft(config.load([])).fields:
+        if field.key[0] in ("desk", "outlets") and field.kind in ("int", "float"):
+            assert field.least is not None, field.dotted
+            assert field.most is not None, field.dotted
+            assert field.source or field.section != "limits", field.dotted
+
+
+def test_a_folder_switches_no_outlet_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAPEVIEW_CONFIG", str(tmp_path / "own.toml"))
+    monkeypatch.chdir(tmp_path)
+    Path("tapeview.toml").write_text('[outlets.lines]\non = true\npath = "anywhere"\n')
+    with pytest.raises(BadInput, match=r"tapeview\.toml: outlets, expected outlets in your own settings"):
+        config.load()
+    Path("own.toml").write_text('[outlets.lines]\non = true\npath = "anywhere"\n')
+    Path("tapeview.toml").write_text("[screen]\nfps = 10\n")
+    assert config.load().config.outlets["lines"]["path"] == "anywhere"

@@ -12,13 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from feeds.broker.address import Login, parse_target
+from feeds.broker.batches import About
 from feeds.broker.client import open_broker
+from feeds.broker.publisher import Publisher
+from feeds.errors import BadInput
 from feeds.events import EVERY, Events
+from feeds.inbox import Inbox
 from feeds.recording import open_recording, verify
 from tapeview.engine import Engine
+from tapeview.live import Options, open_market
+from tapeview.snapshot import Window
+from tests.feeds.broker.test_publisher import put, until
 from tests.feeds.test_feed import TWO
 from tests.kit.broker import NatsServer, needs_server
 from tests.kit.recordings import all_rows
+from tests.kit.rows import INSTRUMENTS, stream
 from tests.tapeview.test_record import ADDRESSES, ROOT, tapeview, until_frames, venue
 
 
@@ -61,6 +70,54 @@ async def test_a_reader_of_the_broker_has_the_digest_of_the_recording_through_a_
             whole.apply(read)
             assert (engine.book.bids() == whole.book.bids()).all()
             assert (engine.book.asks() == whole.book.asks()).all()
+
+
+@needs_server
+def test_a_live_screen_follows_a_capture_through_the_broker_and_says_when_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feeds.broker.client.STALE_NS", 300_000_000)
+    rows = stream(5, 400, 2)
+    with NatsServer(tmp_path / "js") as server:
+        inbox = Inbox()
+        abouts = [About(instrument=one, tier="B", verification="chain") for one in INSTRUMENTS]
+        publisher = Publisher(parse_target(server.url), abouts, inbox, who=Login())
+        try:
+            put(inbox, rows[:200])
+            until(lambda: not publisher.state().waiting_bytes and publisher.state().rows)
+            places = [f"broker://127.0.0.1:{server.port}/{one.name}?from=first" for one in INSTRUMENTS]
+            shown = open_market(places)
+            try:
+                assert all(lane is not None for lane in shown.lanes)
+                assert shown.addresses == [f"live:{place}" for place in places]
+                assert shown.add(places[1]) == 1, "it is there already"
+                put(inbox, rows[200:])
+                inbox.close()
+                publisher.close()
+                lanes = [lane for lane in shown.lanes if lane is not None]
+                until(lambda: all(lane.source.client.follower.ended and not lane.lag(0)[0] for lane in lanes))
+                for k, lane in enumerate(lanes):
+                    whole = Engine(INSTRUMENTS[k])
+                    whole.apply(rows[(rows["inst"] == k) | (rows["inst"] == EVERY)])
+                    until(lambda lane=lane, whole=whole: lane.session.engines[0].digest() == whole.digest())
+                until(lambda: "the capture has ended" in shown.snapshot(Window(rows=20)).status.why)
+                told = shown.snapshot(Window(rows=20)).status
+                assert (told.instrument, told.tier, told.verification) == (INSTRUMENTS[1].name, "B", "chain")
+            finally:
+                shown.close()
+        finally:
+            publisher.close()
+
+
+@needs_server
+def test_what_a_broker_tells_is_not_recorded_again_and_what_it_does_not_have_is_named(tmp_path: Path) -> None:
+    with NatsServer(tmp_path / "js") as server:
+        place = f"broker://127.0.0.1:{server.port}/okx:BTC-X"
+        with pytest.raises(BadInput, match="nothing is published there"):
+            open_market([place])
+        with pytest.raises(BadInput, match="its capture has recorded"):
+            open_market([place], Options(record=tmp_path / "again"))
+        assert not (tmp_path / "again").exists()
 
 
 @needs_server

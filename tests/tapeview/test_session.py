@@ -129,3 +129,48 @@ def test_a_session_runs_every_detector_unless_told_otherwise():
             told[name] = [str(alert["detector"]) for outcome in session.run() for alert in outcome.alerts]
     assert told["none"] == []
     assert len(told["all"]) >= len(case.alerts)
+
+
+class Faulty:
+    """A desk that breaks at its n-th call."""
+
+    busy = False
+
+    def __init__(self, calls):
+        self.left = calls
+
+    def _call(self, *_):
+        self.left -= 1
+        if self.left < 0:
+            raise ZeroDivisionError("planted")
+
+    adopt = before = after = _call
+
+    def cut(self, rows):
+        self._call()
+        return len(rows)
+
+
+def test_a_desk_that_breaks_is_let_go_of_and_the_market_goes_on():
+    rows = events(STORY)
+    whole = bare(Rows(rows, (one(),)))
+    for _ in whole.run():
+        pass
+    for calls in range(1, 12):
+        session = bare(Rows(rows, (one(),), [3] * 40))
+        told = []
+        session.desk_failed = told.append
+        session.attach(Faulty(calls))
+        for _ in session.run():
+            pass
+        assert session.digest() == whole.digest()
+        assert session.desk is None
+        assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+def test_a_fault_of_the_desk_is_raised_where_nobody_takes_it():
+    session = bare(Rows(events(STORY), (one(),)))
+    session.attach(Faulty(1))
+    with pytest.raises(ZeroDivisionError):
+        for _ in session.run():
+            pass

@@ -74,6 +74,8 @@ class AlertScreen(Screen[None]):
         self._newest = newest
         if line is None or line.grade < TOLD_FROM or line.phase == "cleared" or status.market_ns is None:
             return
+        if snapshot.desk is not None and snapshot.desk.rest_due:
+            return  # in a break only risk speaks; the list has it all the same
         if 0 <= status.market_ns - line.told_ns <= _FRESH_NS * max(1.0, status.speed):
             self.say(line.text)
 

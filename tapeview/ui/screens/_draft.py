@@ -13,8 +13,11 @@ from msgspec import UNSET
 
 from feeds.errors import BadInput
 from tapeview import config
-from tapeview.config import DETECTORS, OFF, Config, Loaded
+from tapeview.config import DETECTORS, OFF, OUTLETS, Config, Loaded
 from tapeview.desk.limits import Limits
+from tapeview.desk.settings import BracketSettings, DeskSettings
+from tapeview.outlets import names as ways_out
+from tapeview.outlets import outlets
 from tapeview.settings_file import Key
 
 if TYPE_CHECKING:
@@ -22,11 +25,20 @@ if TYPE_CHECKING:
 
 NOT_SAVED: Final = "not saved"
 """The origin of a value that has been changed here."""
-START, SCREEN, ENGINE, LIMITS = "start", "screen", "engine", "limits"
-TITLES: Final = {START: "Start and theme", SCREEN: "Screen", ENGINE: "Engine", LIMITS: "Limits of the desk"}
+START, SCREEN, ENGINE, DESK, BRACKET, LIMITS = "start", "screen", "engine", "desk", "bracket", "limits"
+TITLES: Final = {
+    START: "Start and theme", SCREEN: "Screen", ENGINE: "Engine", DESK: "Desk: paper account and keys",
+    BRACKET: "Desk: exits of an entry", LIMITS: "Limits of the desk",
+}  # fmt: skip
 AT_ONCE, NEXT_SESSION, NEXT_START = "acts at once", "acts on sessions opened from now on", "acts at the next start"
 _LATER: Final = {("source",): NEXT_START, ("screen", "ascii"): NEXT_START}
 _CHOICES: Final = re.compile(r"\^\(([\w|]+)\)\$\Z")
+_SWITCHES: Final = {"on": True, "off": False, "true": True, "false": False}
+_WANTED: Final[dict[Key, str]] = {
+    ("desk", "account"): "at most 40 letters, digits, _ . -",
+    ("desk", "equity"): "an amount such as 25000 or 25000.00",
+}
+"""What may stand in texts that have a pattern."""
 _SOURCES: Final = {
     "P": "a paper", "X": "an exchange, regulator or vendor", "M": "measured", "S": "the users' guide", "J": "judgement",
     "B": "fitted by `tapeview bench detectors`",
@@ -40,10 +52,10 @@ class Field:
     key: Key
     """Where it stands in the settings; of a detector's switch, a name that is in no file."""
     section: str
-    """start, screen, engine, limits or a detector's name."""
+    """start, screen, engine, desk, bracket, limits, a detector's name, or outlets.NAME."""
     name: str
     kind: str
-    """int, float, text or choice."""
+    """int, float, text, choice, switch (a choice of on and off that is true and false in the file) or list."""
     default: Any
     about: str
     choices: tuple[str, ...] = ()
@@ -52,6 +64,8 @@ class Field:
     source: str = ""
     """Tag of where a threshold's default comes from."""
     acts: str = AT_ONCE
+    items: str = ""
+    """What a list may hold, in words."""
 
     @property
     def dotted(self) -> str:
@@ -63,6 +77,8 @@ class Field:
         """What it may be, in words."""
         if self.choices:
             return " ".join(self.choices)
+        if self.kind == "list":
+            return self.items
         if self.least is None or self.most is None:
             return "" if self.least is None else f"at least {text_of(self.least)}"
         return f"{text_of(self.least)} to {text_of(self.most)}"
@@ -77,6 +93,10 @@ class Field:
 
 def text_of(value: Any) -> str:
     """A value as a person writes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(text_of(one) for one in value)
     if isinstance(value, float):
         short = f"{value:.10g}"
         return short if "e" not in short else f"{value:.15f}".rstrip("0")
@@ -92,13 +112,15 @@ class Draft:
         self.loaded = loaded
         self.changes: dict[Key, Any] = {}
         """What has been changed and is not in the user's file yet; UNSET where a key is to be taken out."""
-        self.titles = TITLES | {name: one.title for name, one in sorted(load().items())}
+        self.titles = TITLES | {f"{OUTLETS}.{name}": f"Outlet: {name}" for name in ways_out()}
+        self.titles |= {name: one.title for name, one in sorted(load().items())}
         """Section -> heading, in order."""
         self.knobs = {name: one.knob for name, one in load().items()}
         """Detector -> the threshold that says how easily it fires."""
         self.fields = tuple(_fields(tuple(themes)))
         self._kinds: dict[str, type[msgspec.Struct]] = {name: one.thresholds for name, one in load().items()}
-        self._kinds[LIMITS] = Limits
+        self._kinds |= {LIMITS: Limits, DESK: DeskSettings, BRACKET: BracketSettings}
+        self._kinds |= {f"{OUTLETS}.{name}": one.options for name, one in outlets().items()}
         self._plain = self._table(loaded)
 
     @staticmethod
@@ -147,10 +169,16 @@ class Draft:
         """Turn text into a value of the field; raise BadInput saying what may stand there."""
         text = text.strip()
         value: Any = text
+        if field.kind == "switch":
+            if text.casefold() not in _SWITCHES:
+                raise BadInput(field.dotted, text, "on or off")
+            return _SWITCHES[text.casefold()]
         if field.choices:
             if text not in field.choices:
                 raise BadInput(field.dotted, text, f"one of {', '.join(field.choices)}")
             return text
+        if field.kind == "list":
+            value = [int(one) if one.isdecimal() else one for one in re.split(r"[,;\s]+", text) if one]
         if field.kind in ("int", "float"):
             try:
                 value = int(text.replace("_", "")) if field.kind == "int" else float(text)
@@ -169,7 +197,7 @@ class Draft:
             msgspec.convert({field.key[-1]: value} if len(field.key) > 1 else value, kind)
         except msgspec.ValidationError as error:
             words = str(error).partition(" - at ")[0].removeprefix("Expected ")
-            raise BadInput(field.dotted, text_of(value), field.bounds or words) from None
+            raise BadInput(field.dotted, text_of(value), field.bounds or _WANTED.get(field.key, words)) from None
 
     def put(self, field: Field, value: Any) -> None:
         """Change a field; one that is back where it was is changed no more."""
@@ -204,10 +232,12 @@ class Draft:
     def step(self, field: Field, direction: int) -> Any:
         """The next value up (1) or down (-1): the next choice, or a step that fits the size, inside the bounds."""
         value = self.value(field)
+        if field.kind == "switch":
+            return not value
         if field.choices:
             at = field.choices.index(value) if value in field.choices else 0
             return field.choices[(at + direction) % len(field.choices)]
-        if field.kind == "text":
+        if field.kind in ("text", "list"):
             return value
         step = step_of(value, field, direction)
         at = value / step
@@ -235,6 +265,10 @@ class Draft:
                 inner[key[-1]] = value
                 origin[dotted] = NOT_SAVED
         return Loaded(config.check(table, "settings"), origin)
+
+    def check(self) -> None:
+        """Refuse changes that do not fit together, and that no start would take; raise BadInput naming the key."""
+        config.check_outlets(self.now())
 
     def thresholds(self, *, silent: bool = False) -> dict[str, Thresholds]:
         """The detectors' thresholds with all changes; of those that are off too where `silent`."""
@@ -276,7 +310,12 @@ def _fields(themes: tuple[str, ...]) -> Iterable[Field]:
     for name in (SCREEN, ENGINE):
         kind = type(getattr(Config(), name))
         yield from _of_struct(name, (name,), kind, NEXT_SESSION if name == ENGINE else AT_ONCE)
+    yield from _of_struct(DESK, ("desk",), DeskSettings, NEXT_SESSION)
+    yield from _of_struct(BRACKET, ("desk", "bracket"), BracketSettings, NEXT_SESSION)
     yield from _of_struct(LIMITS, ("desk", "limits"), Limits, NEXT_SESSION)
+    for name, outlet in outlets().items():
+        options = _of_struct(f"{OUTLETS}.{name}", (OUTLETS, name), outlet.options, NEXT_START)
+        yield from sorted(options, key=lambda one: one.name != "on")
     for name, detector in sorted(load().items()):
         yield Field(
             (DETECTORS, name, _SWITCH), name, "detector", "choice", "on", _first(detector.rule), ("on", "off")
@@ -286,15 +325,32 @@ def _fields(themes: tuple[str, ...]) -> Iterable[Field]:
 
 def _of_struct(section: str, path: Key, kind: type[msgspec.Struct], acts: str) -> Iterable[Field]:
     properties = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
-    kinds = {"integer": "int", "number": "float"}
+    kinds = {"integer": "int", "number": "float", "boolean": "switch", "array": "list"}
+    defaults = kind()
     for name, schema in properties.items():
+        if isinstance(getattr(defaults, name), msgspec.Struct):
+            continue  # a section of its own
         choices = _CHOICES.match(schema.get("pattern", ""))
         key = (*path, name)
+        how = "choice" if choices else kinds.get(schema.get("type", ""), "text")
         yield Field(
-            key, section, name, "choice" if choices else kinds.get(schema.get("type", ""), "text"), schema["default"],
-            schema.get("description", ""), tuple(choices[1].split("|")) if choices else (),
+            key, section, name, how, getattr(defaults, name), schema.get("description", ""),
+            ("on", "off") if how == "switch" else tuple(choices[1].split("|")) if choices else (),
             schema.get("minimum"), schema.get("maximum"), schema.get("source", ""), _LATER.get(key, acts),
+            _items(schema),
         )  # fmt: skip
+
+
+def _items(schema: Mapping[str, Any]) -> str:
+    """What a list may hold, in words; '' for what is none."""
+    if schema.get("type") != "array":
+        return ""
+    each = schema.get("items", {})
+    least, most = schema.get("minItems"), schema.get("maxItems")
+    count = f"{least} " if least is not None and least == most else f"at most {most} " if most is not None else ""
+    if each.get("type") != "integer":
+        return f"{count}words"
+    return f"{count}numbers from {each.get('minimum')} to {each.get('maximum')}"
 
 
 def _first(text: str) -> str:

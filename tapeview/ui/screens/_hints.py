@@ -45,6 +45,7 @@ ALWAYS: Final = (
     ("alerts.next alerts.previous", "alert", 6),
     ("alerts.explain", "explain", 5),
     ("screen.next", "panel", 5),
+    ("trade.arm", "ARM", 5),
     ("app.help", "help", 0),
     ("screen.leave", "back", 0),
 )
@@ -56,10 +57,26 @@ LIVE: Final = (
     ("live.log", "log", 4),
     ("alerts.explain", "explain", 5),
     ("screen.next", "panel", 5),
+    ("trade.arm", "ARM", 5),
     ("app.help", "help", 0),
     ("screen.leave", "back", 0),
 )
 """The same of a live market."""
+ARMED: Final = (
+    ("trade.buy trade.sell", "limit", 0),
+    ("trade.buy-market trade.sell-market", "market", 3),
+    ("trade.cancel", "cancel", 4),
+    ("trade.cancel-all", "all", 5),
+    ("trade.flatten", "flatten", 0),
+    ("trade.size1", "size", 4),
+    ("trade.bracket", "bracket", 6),
+    ("trade.trail", "trail", 7),
+    ("trade.ticket", "ticket", 8),
+    ("trade.arm", "disarm", 1),
+    ("app.help", "help", 2),
+    ("screen.leave", "back", 9),
+)
+"""The same while trading keys are armed."""
 
 
 def hints(

@@ -80,6 +80,8 @@ def heading(draft: Draft, section: str, opened: bool, columns: Columns, *, here:
     switch = next((field for field in fields if field.name == "detector"), None)
     if switch is not None and draft.value(switch) == "off":
         told.append(("off", "$stale"))
+    if any(field.key[0] == "outlets" and field.name == "on" and draft.value(field) for field in fields):
+        told.append(("on", "$last"))
     knob = next((field for field in fields if field.name == draft.knobs.get(section)), None)
     if knob is not None and not opened:
         told.append((f"{knob.name} {text_of(draft.value(knob))}", "$dim"))
@@ -108,7 +110,7 @@ def row(draft: Draft, field: Field, columns: Columns, error: str, *, here: bool 
         (f"  {cut(field.name, _NAME - 1).ljust(_NAME)}", "$text" if not here else "$loud"),
     ]
     style = "$alert-warn bold" if changed else "$loud" if origin != "default" else "$text"
-    if field.kind == "text" and not error:
+    if field.kind in ("text", "list") and not error:
         parts.append((cut(value, columns.text_room) if value else "(none)".rjust(columns.value), style))
         return _line(parts, columns.width)
     parts.append((cut(value, columns.value).rjust(columns.value) + "  ", style))

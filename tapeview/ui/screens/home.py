@@ -35,6 +35,7 @@ class HomeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "type", "Type a path or an address", id="home.open"),
         Binding("escape", "list", "Back to the list", id="home.list"),
+        Binding("d", "app.drill", "Drills: a random moment, a forced call", id="home.drill"),
         Binding("q", "app.quit", "Quit", id="home.quit"),
     ]
 
@@ -229,12 +230,17 @@ def _gap() -> Option:
 
 
 def _keys_line(width: int) -> Content:
-    parts = [("↑↓", "choose"), ("Enter", "play"), ("o", "type a path"), ("F9", "theme"), ("?", "help"), ("q", "quit")]
-    if width < 64:
-        parts.remove(("F9", "theme"))
+    parts = [
+        ("↑↓", "choose"), ("Enter", "play"), ("o", "type a path"), ("d", "drill"), ("F3", "journal"), ("F9", "theme"),
+        ("?", "help"), ("q", "quit"),
+    ]  # fmt: skip
+    gap = 3 if width >= 96 else 2
+    for least in (("F9", "theme"), ("F3", "journal"), ("d", "drill"), ("↑↓", "choose")):
+        if sum(len(key) + 1 + len(text) + gap for key, text in parts) > width:
+            parts.remove(least)
     out = Content("")
     for key, text in parts:
-        out = out + Content.assemble((key, "$loud"), (f" {text}   ", "$dim"))
+        out = out + Content.assemble((key, "$loud"), (f" {text}{' ' * gap}", "$dim"))
     return out
 
 

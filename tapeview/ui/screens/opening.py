@@ -136,7 +136,7 @@ def _connect(plan: StartPlan, say: Callable[[str], None]) -> Market:
     say("asking the venue for its instruments")
     return open_market(
         plan.addresses, plan.live, plan.settings, thresholds(Loaded(plan.settings or Config(), dict(plan.origin))),
-        plan.recorded,
+        plan.recorded, plan.desk,
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def _play(plan: StartPlan, say: Callable[[str], None]) -> Playback:
     say("reading the beginning of the source" if plan.at is None else going)
     playback = open_playback(
         plan.addresses, plan.options, plan.settings, at=plan.at, paused=plan.paused, speed=plan.speed,
-        thresholds=thresholds(Loaded(plan.settings or Config(), dict(plan.origin))),
+        thresholds=thresholds(Loaded(plan.settings or Config(), dict(plan.origin))), desk=plan.desk,
     )  # fmt: skip
     try:
         first_frame(playback)

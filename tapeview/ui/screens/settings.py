@@ -284,6 +284,7 @@ class SettingsScreen(Screen[None]):
         self._said = ""
         try:
             cast("TapeviewApp", self.app).take_settings(self.draft.now())
+            self.draft.check()
         except BadInput as error:
             self._say(str(error), bad=True)
         self._refresh_rows()
@@ -296,7 +297,9 @@ class SettingsScreen(Screen[None]):
         at = self._list.get_option_index(field.dotted) - round(self._list.scroll_y)
         edit = self.query_one("#settings-edit", Input)
         edit.styles.offset = (self._columns.value_at, at + 1)
-        edit.styles.width = max(self._columns.value + 1, 12) if field.kind != "text" else self._columns.text_room
+        edit.styles.width = (
+            max(self._columns.value + 1, 12) if field.kind not in ("text", "list") else self._columns.text_room
+        )
         self._editing, self._error = field, ""
         edit.value = text_of(self.draft.value(field))
         self.set_class(True, "editing")
@@ -369,6 +372,7 @@ class SettingsScreen(Screen[None]):
 
                 self.file = SettingsFile(config.user_file())
             count, path = len(draft.changes), str(self.file.path)
+            draft.check()
             self.file.save(draft.changes)
         except BadInput as error:
             self._say(str(error), bad=True)

@@ -23,11 +23,12 @@ from tapeview import format as text
 from tapeview.market import Refused
 from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.background import beside, spare_collector
-from tapeview.ui.screens._alerts import AlertScreen
 from tapeview.ui.screens._bookmarks import Bookmarks
-from tapeview.ui.screens._hints import ALWAYS, hints
+from tapeview.ui.screens._hints import ALWAYS, ARMED, hints
 from tapeview.ui.screens._pace import Orders, Pulse
 from tapeview.ui.screens._tabs import InstrumentTabs
+from tapeview.ui.screens._ticket import TicketLine
+from tapeview.ui.screens._trading import TradingScreen
 from tapeview.ui.screens._tuning import Tuning
 from tapeview.ui.terminal import redraw_if_dropped, terminal_backlog
 from tapeview.ui.widgets._paint import Painter
@@ -36,6 +37,7 @@ from tapeview.ui.widgets.alerts import Alerts, AlertStrip
 from tapeview.ui.widgets.card import Card
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.meters import Meters
+from tapeview.ui.widgets.position import Position
 from tapeview.ui.widgets.status import KeysLine, TruthLine
 from tapeview.ui.widgets.tape import Tape
 from tapeview.ui.widgets.timeline import Timeline
@@ -65,7 +67,7 @@ _SAID_S: Final = 4.0
 _BAD_S: Final = 30.0
 
 
-class TradeScreen(AlertScreen):
+class TradeScreen(TradingScreen):
     """Show one player's market and drive it."""
 
     HINTS: ClassVar[tuple[tuple[str, str, int], ...]] = ALWAYS
@@ -89,6 +91,7 @@ class TradeScreen(AlertScreen):
         Binding("quotation_mark", "bookmarked(-1)", "Previous bookmark", id="replay.previous-bookmark"),
         Binding("v", "anchor", "Anchor a VWAP here", id="replay.anchor"),
         Binding("V", "drop_anchor", "Drop the anchor shown", id="replay.drop-anchor"),
+        Binding("d", "app.drill", "Drills: a random moment, a forced call", id="replay.drill"),
         Binding("tab", "app.focus_next", "Next panel", id="screen.next"),
         Binding("shift+tab", "app.focus_previous", "Previous panel", id="screen.previous"),
         Binding("z", "zoom", "This panel alone, and back", id="screen.zoom"),
@@ -135,7 +138,9 @@ class TradeScreen(AlertScreen):
         self._changed_ns = 0
         self._wanted = True
         self._zoomed: Panel | None = None
-        self._said = self._told = ""
+        self._said = ""
+        self._taken = 0
+        """Cells of the bottom line that are not for hints."""
         self._said_until = 0.0
 
     def second_line(self) -> Panel:
@@ -153,7 +158,9 @@ class TradeScreen(AlertScreen):
             with Stacked(id="side"):
                 yield Chart(id="chart", ruled=True)
                 yield Meters(id="meters", ruled=True)
+                yield Position(id="position", ruled=True)
                 yield Alerts(self.alerts_view, id="alerts", ruled=True)
+        yield Position(id="position-line")
         yield Meters(id="meters-line")
         yield AlertStrip(self.alerts_view, id="alert-line")
         yield Card(id="card")
@@ -161,6 +168,7 @@ class TradeScreen(AlertScreen):
             yield Static(" go to ", id="goto-label")
             yield Input(placeholder="09:45  09:45:12.250  +90s  an ISO time", id="goto-field", compact=True)
             yield Static("", id="goto-error")
+        yield TicketLine(id="ticket")
         yield KeysLine(id="keys")
 
     def on_mount(self) -> None:
@@ -232,7 +240,9 @@ class TradeScreen(AlertScreen):
         try:
             if self.playback.tick(self._clock_ns):
                 self._changed_ns = now
-            if self.is_current or isinstance(self.app.screen, ModalScreen):
+            seen = self.is_current or isinstance(self.app.screen, ModalScreen)
+            self.watch_desk(seen=seen)
+            if seen:
                 self._show(now)
         except Exception as error:
             self._failed(error)
@@ -273,8 +283,13 @@ class TradeScreen(AlertScreen):
         if (snapshot.alerts is None) != self.has_class("unwatched"):
             self.toggle_class("unwatched")
         self._make_room()
+        self.hear_desk(snapshot)
         self.tell_alert(snapshot)
         self._painter.show(panels, snapshot)
+
+    def want(self) -> None:
+        """Show the next picture even where the market did not go on."""
+        self._wanted = True
 
     def _ask(self, panels: list[Panel]) -> Window:
         window = Window(
@@ -297,9 +312,11 @@ class TradeScreen(AlertScreen):
         self._make_room()
 
     def _make_room(self) -> None:
-        told = self._said or (self.shown.status.notice if self.shown is not None else "")
-        if told != self._told:
-            self._told = told
+        line = self.query_one(KeysLine)
+        taken = line.taken(self.shown, self.size.width) if self.shown is not None else len(self._said)
+        taken += 2 if taken else 0
+        if taken != self._taken:
+            self._taken = taken
             self._hint()
 
     # -- size ----------------------------------------------------------------------------------------
@@ -388,6 +405,7 @@ class TradeScreen(AlertScreen):
     def action_instrument(self, number: int) -> None:
         """Show another instrument."""
         if self.shown is not None and number <= len(self.shown.status.instruments):
+            self.disarm("another instrument")
             self._now(self.playback.select, number - 1)
 
     def action_bookmark(self) -> None:
@@ -435,10 +453,13 @@ class TradeScreen(AlertScreen):
         field.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to the time that was written, or say what is wrong with it."""
+        """Go to the time that was written, or say what is wrong with it; or take a ticket."""
         from tapeview.playback import parse_time
 
         event.stop()
+        if event.input.id == "ticket-field":
+            self.written(event)
+            return
         try:
             zone = self.shown.status.zone if self.shown is not None else "UTC"
             target = parse_time(event.value, self.playback.start_ns or 0, zone)
@@ -458,10 +479,10 @@ class TradeScreen(AlertScreen):
         self._hint()
 
     def _hint(self) -> None:
-        taken = len(self._told) + 2 if self._told else 0
-        app, room = cast("TapeviewApp", self.app), self.size.width - taken
+        app, room = cast("TapeviewApp", self.app), self.size.width - self._taken
         owners: tuple[type, ...] = (type(app), type(self), *PANELS)
-        told = hints(self.focused, owners, app._keymap, room, ascii_only=app.ascii_only, always=self.HINTS)
+        always = ARMED if self.armed else self.HINTS
+        told = hints(self.focused, owners, app._keymap, room, ascii_only=app.ascii_only, always=always)
         self.query_one(KeysLine).set_hints(told)
 
     # -- panels --------------------------------------------------------------------------------------
@@ -495,8 +516,10 @@ class TradeScreen(AlertScreen):
         self._wanted = True
 
     def action_back_out(self) -> None:
-        """Close the go-to line, or undo the zoom."""
-        if self.has_class("asking"):
+        """Close the line that is written in, or undo the zoom."""
+        if self.has_class("writing"):
+            self.stop_writing()
+        elif self.has_class("asking"):
             self._close_goto()
         elif self._zoomed is not None:
             self._zoom(None)
@@ -504,6 +527,8 @@ class TradeScreen(AlertScreen):
             self.say("")
 
     def action_leave(self) -> None:
-        """Go back home, or out where there is no home."""
+        """Go back home, or out where there is no home; with something open, the second time."""
+        if not self.may_leave():
+            return
         self._remember()  # home, which shows it, comes up before this screen is gone
         cast("TapeviewApp", self.app).leave_screen()

@@ -22,6 +22,26 @@ from tapeview.snapshot import Snapshot, Window
 from tapeview.ui.widgets._palette import Palette, Row, RowStrip, fit, plain_strip
 
 RULE: Final = ("│", "rule")
+ARMED: Final = ("ARMED", "armed")
+LOCKED: Final = ("LOCKED", "alert-act")
+"""The word and the colour that every panel's frame has while trading keys act, and while the account is locked."""
+_FRAMED_ROWS: Final = 3
+"""Rows from which a panel has a frame: its heading and the rule beside it."""
+
+
+def mark_of(snapshot: Snapshot | None) -> tuple[str, str] | None:
+    """What the panels' frames tell of trading: LOCKED, ARMED or nothing."""
+    desk = snapshot.desk if snapshot is not None else None
+    return None if desk is None else LOCKED if desk.locked else ARMED if desk.armed else None
+
+
+def marked(row: Row, width: int, mark: tuple[str, str], *, bold: bool = False, told: bool = True) -> Row:
+    """A row of the frame in the mark's colour, reversed, with its word at the right end where it is `told`."""
+    word, ink = mark
+    end = f" {word} " if told and width >= len(word) + 2 else ""
+    words = "".join(words for words, _ in row).ljust(width)[: width - len(end)]
+    runs: Row = ((words, f"{ink} bold reverse" if bold else f"{ink} reverse"), (end, f"{ink} bold reverse"))
+    return tuple(run for run in runs if run[0])
 
 
 class Panel(Widget, can_focus=True):
@@ -64,6 +84,7 @@ class Panel(Widget, can_focus=True):
         self._rows: list[Row] = []
         self._strips: dict[int, tuple[Row, RowStrip]] = {}
         self._palette = Palette({})
+        self._mark: tuple[str, str] | None = None
         self.error: Exception | None = None
         """Why the panel stopped drawing, None while it draws."""
 
@@ -129,6 +150,11 @@ class Panel(Widget, can_focus=True):
         if width <= 0 or height <= 0:
             return None
         rows = self._drawn(width, height)
+        mark = mark_of(self._snapshot)
+        if mark != self._mark:
+            self._mark, everything = mark, True
+        if mark is not None and height >= _FRAMED_ROWS:
+            rows[0] = marked(rows[0], width, mark, bold=self.has_focus)
         old, self._rows = self._rows, rows
         if everything or len(old) != height or not self.READY_MADE:
             self._strips.clear()
@@ -159,11 +185,14 @@ class Panel(Widget, can_focus=True):
         screen._update_timer.resume()
 
     # -- drawing -----------------------------------------------------------------------------------
+    def _content(self, width: int, height: int) -> list[Row]:
+        return self.rows(self._snapshot, width, height) if self._snapshot is not None else []
+
     def _drawn(self, width: int, height: int) -> list[Row]:
         rows: list[Row] = []
-        if self._snapshot is not None and self.error is None:
+        if self.error is None:
             try:
-                rows = self.rows(self._snapshot, width, height)
+                rows = self._content(width, height)
             except Exception as error:
                 self.error = error
                 self.post_message(self.Failed(self, error))
@@ -211,7 +240,8 @@ class Panel(Widget, can_focus=True):
         return plain_strip(self._runs(row, width), self._current_palette(), width)
 
     def _runs(self, row: Row, width: int) -> Row:
-        runs = (RULE, *row) if self._ruled else row
+        rule = RULE if self._mark is None else ("┃", f"{self._mark[1]} bold")
+        runs = (rule, *row) if self._ruled else row
         # Between a resize and the redraw that follows it, rows have the old width.
         return runs if sum([len(text) for text, _ in runs]) == width else fit(runs, width)
 

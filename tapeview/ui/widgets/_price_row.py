@@ -68,23 +68,27 @@ class Columns:
     last: int
     marks: int
     spare: int = 0
+    own: int = 0
+    """Of the trader's own orders and position."""
 
     @property
     def total(self) -> int:
         """Cells of a row."""
         return (
             1 + self.volume + 2 * self.recent + 2 * self.orders + 2 * self.size
-            + self.price + self.last + self.marks + self.spare
+            + self.price + self.last + self.marks + self.spare + self.own
         )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
-def columns(width: int, price: int, orders: bool) -> Columns:
-    """Choose the columns that fit: prices and sizes first, then trades, volume, order counts and room for bars."""
+def columns(width: int, price: int, orders: bool, own: bool = False) -> Columns:
+    """Choose the columns that fit: prices and sizes first, then own orders, trades, volume, order counts, bars."""
     chosen = Columns(volume=0, recent=0, orders=0, size=6, price=price, last=2, marks=2)
     steps = [{"recent": 6}, {"size": 7}, {"marks": 4}, {"volume": 7}, {"last": LAST_WIDTH}]
     if orders:
         steps.insert(4, {"orders": 4})
+    if own:
+        steps = [{"own": 7}, *steps, {"own": 12}]
     steps += [{"size": 8}, {"volume": 8}, {"recent": 7}, {"size": 10}, {"volume": 10}, {"size": 12}, {"size": 14}]
     for step in steps:
         wider = replace(chosen, **step)
@@ -95,8 +99,8 @@ def columns(width: int, price: int, orders: bool) -> Columns:
 
 Key = tuple[int, ...]
 """A row's numbers: marks, sizes, orders, volumes, glow and the bars' lengths."""
-Extra = tuple[bool, tuple[int, int, int]] | None
-"""Whether the cursor is on the row, and the last trade's direction, lots (0 settled) and side."""
+Extra = tuple[bool, tuple[int, int, int], Row] | None
+"""Whether the cursor is on the row, the last trade's direction, lots (0 settled) and side, and what is one's own."""
 Frame = tuple[Columns, int, bool, Scale]
 """Columns, digits that are dim, whether the book is live, and the scale."""
 
@@ -184,7 +188,7 @@ def price_row(label: str, frame: Frame, key: Key, extra: Extra) -> Row:
     runs += _size_cell(scale, ask, ask8, cols.size, False, "ask", best_ask, bool(glow & 2), live, marks, ground)
     if cols.orders:
         runs.append(((_count(ask_orders) if ask else "").rjust(cols.orders), quiet))
-    left = cols.marks + cols.spare
+    left = cols.marks
     if marks and cols.marks > 1:
         if marks & ROW_ALERT:
             runs.append(_alert_sign(marks, live, at))
@@ -192,11 +196,15 @@ def price_row(label: str, frame: Frame, key: Key, extra: Extra) -> Row:
             runs.append((" ", quiet))
         left -= 1
         for bit, letter, ink in _MARKS:
-            if marks & bit and left > cols.spare:
+            if marks & bit and left:
                 runs.append((letter, (ink if live else "dim") + at))
                 left -= 1
-    if left:
-        runs.append((" " * left, quiet))
+    if cols.own:
+        own = fit(extra[2], cols.own) if extra is not None else ((" " * cols.own, "dim"),)
+        runs += [(" " * left, quiet), *[(words, style + at) for words, style in own]]
+        left = 0
+    if left + cols.spare:
+        runs.append((" " * (left + cols.spare), quiet))
     return tuple(runs)
 
 

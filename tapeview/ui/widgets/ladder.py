@@ -26,8 +26,9 @@ from tapeview.snapshot import (
     StatusPart,
     Window,
 )
+from tapeview.ui.widgets._own import in_use, own_rows, row_of
 from tapeview.ui.widgets._palette import Row, Run
-from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets._panel import Panel, mark_of, marked
 from tapeview.ui.widgets._price_row import (
     LAST_WIDTH,
     Columns,
@@ -88,6 +89,8 @@ class Ladder(Panel):
         self.recent_s = 60
         """Seconds that the sold and bought columns look back."""
         self._recent_from_ns: int | None = None
+        self._still = False
+        """Trading keys are armed: the ladder does not move by itself."""
         self._forget_market()
 
     def _forget_market(self) -> None:
@@ -102,6 +105,8 @@ class Ladder(Panel):
         self._lit_ns: Ints | None = None
         self._frame: Frame | None = None
         self._cache: dict[str, tuple[Key, Extra, Row]] = {}
+        self._own = False
+        """There is a column for one's own orders; once there, it stays."""
 
     # -- the view ----------------------------------------------------------------------------------
     @property
@@ -121,7 +126,21 @@ class Ladder(Panel):
     @property
     def top(self) -> int | None:
         """Topmost row in groups, None while the ladder follows the touch."""
-        return None if self.mode == "pinned" else self._top
+        return None if self.mode == "pinned" and not self._still else self._top
+
+    @property
+    def between_rows(self) -> bool:
+        """Whether the cursor's price is inside a row of several ticks instead of being the row's own."""
+        return self.cursor is not None and self.cursor % self.group != 0
+
+    def own_ticks(self) -> list[int]:
+        """Prices of one's own orders on the cursor's row, the cursor's price first where it has any."""
+        desk = self.snapshot.desk if self.snapshot is not None else None
+        if desk is None or self.cursor is None:
+            return []
+        row = self.cursor // self.group
+        ticks = {order.tick for order in desk.orders if order.tick is not None and row_of(order, self.group) == row}
+        return sorted(ticks, key=lambda tick: (tick != self.cursor, tick))
 
     def ask(self, window: Window) -> Window:
         """Ask for the rows on show."""
@@ -150,14 +169,23 @@ class Ladder(Panel):
             return []
         if not self._group_chosen:
             self._choose_group(part)
+        desk = snapshot.desk
+        still = desk is not None and desk.armed
+        if still and not self._still and self.mode == "pinned" and part.group == self.group:
+            self._top = part.top
+        self._still = still
+        self._own = self._own or in_use(desk)
         if part.group == self.group:
             self._follow(part, snapshot.window.top is None)
         self._price_width = max(self._price_width, min(16, max((len(label) for label in part.label), default=0)))
-        cols = columns(width, self._price_width + 1, part.has_orders)
-        body = self._body(snapshot.scale, part, status, cols)
+        cols = columns(width, self._price_width + 1, part.has_orders, self._own)
+        own = own_rows(desk, snapshot.scale, part.group, cols.own) if desk is not None and cols.own else {}
+        body = self._body(snapshot.scale, part, status, cols, own)
         if status.state not in SOUND:
             announce(body, status, width)
-        return [self._heading(cols, width), *body[: height - 2], self._foot(snapshot, part, cols, width)]
+        foot, mark = self._foot(snapshot, part, cols, width), mark_of(snapshot)
+        foot = marked(foot, width, mark, told=False) if mark is not None else foot
+        return [self._heading(cols, width), *body[: height - 2], foot]
 
     def _choose_group(self, part: LadderPart) -> None:
         # Open a market whose ticks are dust, or whose spread would fill the ladder, in coarser rows.
@@ -184,8 +212,8 @@ class Ladder(Panel):
             if not centred:
                 return  # the snapshot was taken before the ladder was to be centred
             self._top = part.top
-        elif part.top != self._top:
-            return  # an answer to an earlier window
+        elif part.top != self._top or self._still:
+            return  # an answer to an earlier window, or nothing may move under a finger
         low, high = EDGE_ROWS, rows - 1 - EDGE_ROWS
         at = [part.top - side for side in sides]
         wide = max(at) - min(at) > max(0, high - low)
@@ -196,7 +224,9 @@ class Ladder(Panel):
         self._touch_inside = inside
 
     # -- drawing -----------------------------------------------------------------------------------
-    def _body(self, scale: Scale, part: LadderPart, status: StatusPart, cols: Columns) -> list[Row]:
+    def _body(
+        self, scale: Scale, part: LadderPart, status: StatusPart, cols: Columns, own: dict[int, Row]
+    ) -> list[Row]:
         now, speed = status.market_ns or 0, max(1.0, status.speed)
         bright = self._changes(part, now, int(GLANCE_NS * speed))
         live = status.state in SOUND
@@ -217,8 +247,10 @@ class Ladder(Panel):
         if frame != self._frame:
             self._frame, self._cache = frame, {}
         cache, kept, rows = self._cache, {}, []
+        mine = _own_at(part, own) if own else {}
         for index, (label, key) in enumerate(zip(part.label, keys, strict=True)):
-            extra = (index == cursor_row, last) if index == cursor_row or key[0] & ROW_LAST else None
+            ours = mine.get(index, ()) if mine else ()
+            extra = (index == cursor_row, last, ours) if ours or index == cursor_row or key[0] & ROW_LAST else None
             held = cache.get(label)
             if held is None or held[0] != key or held[1] != extra:
                 held = (key, extra, price_row(label, frame, key, extra))
@@ -275,6 +307,8 @@ class Ladder(Panel):
         parts += ["bid".rjust(cols.size), "price".rjust(cols.price), " " * cols.last, "ask".rjust(cols.size - 1) + " "]
         if cols.orders:
             parts.append("n".rjust(cols.orders))
+        if cols.own:
+            parts.append(" " * cols.marks + "own")
         return (("".join(parts).ljust(width)[:width], self.heading_style),)
 
     def _foot(self, snapshot: Snapshot, part: LadderPart, cols: Columns, width: int) -> Row:
@@ -438,6 +472,13 @@ class Ladder(Panel):
             event.stop()
             self.cursor = int(part.tick[event.y - 1])
             self.redraw()
+
+
+def _own_at(part: LadderPart, own: dict[int, Row]) -> dict[int, Row]:
+    # The index of a row -> what is one's own there; a price off the grid has a row of its own, which is not meant.
+    off = (part.marks & ROW_OFF_GRID).tolist()
+    at = {tick // part.group: index for index, tick in enumerate(part.tick.tolist()) if not off[index]}
+    return {at[row]: runs for row, runs in own.items() if row in at}
 
 
 def _steady(used: int, wanted: int) -> int:

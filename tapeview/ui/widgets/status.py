@@ -7,8 +7,11 @@ from typing import Final
 from tapeview import format as text
 from tapeview.snapshot import LinkPart, Snapshot, StatusPart
 from tapeview.ui.widgets._link import link_words, partial_words
+from tapeview.ui.widgets._own import in_use
 from tapeview.ui.widgets._palette import Row, Run
-from tapeview.ui.widgets._panel import Panel
+from tapeview.ui.widgets._panel import Panel, mark_of
+from tapeview.ui.widgets._pieces import Piece, join
+from tapeview.ui.widgets.position import summary
 
 BADGES: Final = {
     "live": (" LIVE ✓ ", "bid bold"),
@@ -31,9 +34,6 @@ _BEHIND_NS: Final = 100_000_000
 """A shorter lag is no lag to a person."""
 _LATE_NS: Final = 1_000_000_000
 
-Piece = tuple[int, list[Run]]
-"""A part of the line and its rank: the highest ranks go first where there is no room."""
-
 
 class TruthLine(Panel, can_focus=False):
     """Instrument, player and clock on the left, the state of book and tape on the right."""
@@ -45,7 +45,7 @@ class TruthLine(Panel, can_focus=False):
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
         """Draw the line, leaving out the least important where it is too long."""
         status = snapshot.status
-        return [_join(_player(status), _truth(status), width)]
+        return [join(_player(status), _truth(status), width)]
 
 
 def badge_of(status: StatusPart) -> Run:
@@ -103,25 +103,6 @@ def _truth(status: StatusPart) -> list[Piece]:
     return pieces
 
 
-def _join(left: list[Piece], right: list[Piece], width: int) -> Row:
-    def length(pieces: list[Piece]) -> int:
-        return sum(len(run[0]) for _, runs in pieces for run in runs)
-
-    while (over := length(left) + length(right) - width) > 0:
-        worst = max([*left, *right], key=lambda piece: piece[0])
-        side = left if worst in left else right
-        if worst[0] <= 1:
-            # Only the name, the clock and the badge are left: the name gives way.
-            words, style = left[0][1][0]
-            keep = max(4, len(words) - over)
-            left[0] = (1, [(words[: keep - 2] + "… " if keep < len(words) else words, style)])
-            break
-        side.remove(worst)
-    gap = width - length(left) - length(right)
-    middle: list[Run] = [(" " * gap, "text")] if gap > 0 else []
-    return (*(run for _, runs in left for run in runs), *middle, *(run for _, runs in right for run in runs))
-
-
 class LinkLine(Panel, can_focus=False):
     """Of a live market: what vouches for it, how late it comes, and what becomes of it on disk."""
 
@@ -135,7 +116,7 @@ class LinkLine(Panel, can_focus=False):
         if link is None:
             return []
         left: list[Piece] = [(1, [(" ", "dim"), *_cause(status, link)])]
-        return [_join(left, [*_timing(link), *_saved(status, link)], width)]
+        return [join(left, [*_timing(link), *_saved(status, link)], width)]
 
 
 def _cause(status: StatusPart, link: LinkPart) -> list[Run]:
@@ -187,7 +168,10 @@ def _saved(status: StatusPart, link: LinkPart) -> list[Piece]:
 
 
 class KeysLine(Panel, can_focus=False):
-    """The keys that matter now, and on the right what the program has to say: a message, or its notice."""
+    """The keys that matter now; on the right what the program has to say, or where paper trading stands.
+
+    While trading keys act, or the account is locked, it says so first. An alarm has the whole line.
+    """
 
     DEFAULT_CSS = """
     KeysLine { height: 1; }
@@ -197,6 +181,8 @@ class KeysLine(Panel, can_focus=False):
         super().__init__(name=name or "keys", id=id)
         self._hints: tuple[tuple[str, str], ...] = ()
         self._message = ""
+        self._order = ""
+        self._alarm = ""
 
     def set_hints(self, hints: tuple[tuple[str, str], ...]) -> None:
         """Show these (key, words) pairs, the most important first."""
@@ -210,17 +196,58 @@ class KeysLine(Panel, can_focus=False):
             self._message = message
             self.redraw()
 
+    def set_order(self, words: str) -> None:
+        """Show beside ARMED what the next order would be: `2 lots bracket 8/16`."""
+        if words != self._order:
+            self._order = words
+            self.redraw()
+
+    def set_alarm(self, words: str) -> None:
+        """Show an alarm in place of all else until another word is set; empty for none."""
+        if words != self._alarm:
+            self._alarm = words
+            self.redraw()
+
+    def taken(self, snapshot: Snapshot, width: int) -> int:
+        """Cells that the mode, the message and where paper trading stands take of the line."""
+        mode = len(self._mode(snapshot, width)[0])
+        return mode + sum(len(words) for words, _ in self._end(snapshot, width - mode))
+
+    def _mode(self, snapshot: Snapshot, width: int) -> Run:
+        """What the line begins with: ARMED with the next order, LOCKED with its reason, or nothing."""
+        mark, desk = mark_of(snapshot), snapshot.desk
+        if mark is None or desk is None:
+            return ("", "dim")
+        words = f" {mark[0]} {text.clean(desk.locked or self._order)} "
+        most = max(len(mark[0]) + 2, width // 2)
+        return (words if len(words) <= most else words[: most - 2] + "… ", f"{mark[1]} bold reverse")
+
+    def _end(self, snapshot: Snapshot, room: int) -> Row:
+        message = text.clean(self._message or snapshot.status.notice)
+        message = f"{message[: max(0, room - 2)]} " if message else ""
+        end: Row = ((message, "alert-info"),)
+        if snapshot.desk is not None and in_use(snapshot.desk):
+            stands = summary(snapshot.desk, snapshot.scale)
+            beside = (*end, ("  ", "dim"), *stands) if message else stands
+            if sum(len(words) for words, _ in beside) < room:
+                return beside
+        return end
+
     def rows(self, snapshot: Snapshot, width: int, height: int) -> list[Row]:  # noqa: ARG002
         """Draw as many hints as fit beside the message."""
-        message = text.clean(self._message or snapshot.status.notice)
-        message = f"{message[: max(0, width - 2)]} " if message else ""
-        runs: list[Run] = [(" ", "dim")]
+        if self._alarm:
+            words = f" {text.clean(self._alarm)}"
+            return [((words[: width - 1].ljust(width - 1) + " ", "alert-act bold reverse"),)]
+        mode = self._mode(snapshot, width)
+        room = width - len(mode[0])
+        end = self._end(snapshot, room)
+        taken = sum(len(words) for words, _ in end)
+        runs: list[Run] = [mode, (" ", "dim")] if mode[0] else [(" ", "dim")]
         used = 1
         for key, words in self._hints:
             length = len(key) + 1 + len(words) + 2
-            if used + length + len(message) > width:
+            if used + length + taken > room:
                 break
             runs += [(key, "text bold"), (f" {words}  ", "dim")]
             used += length
-        runs.append((message.rjust(width - used), "alert-info"))
-        return [tuple(runs)]
+        return [(*runs, (" " * (room - used - taken), "alert-info"), *end)]

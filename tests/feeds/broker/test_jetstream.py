@@ -176,6 +176,11 @@ async def test_a_live_reader_outlives_its_broker(tmp_path: Path) -> None:
     assert any("again in" in told.text for told in client.log)
 
 
+def open_sockets() -> int:
+    """Sockets of this process that are open now."""
+    return sum(1 for one in Path("/proc/self/fd").iterdir() if "socket:" in str(one.resolve()))
+
+
 @needs_server
 def test_logins_and_encryption_are_asked_for_and_never_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
@@ -196,6 +201,11 @@ def test_logins_and_encryption_are_asked_for_and_never_told(tmp_path: Path, monk
         with pytest.raises(BadInput, match="can be reached") as refused:
             open_broker(f"{address}?tls=on")
         assert "asks for a login" in str(refused.value)
+        before = open_sockets()
+        for _ in range(6):
+            with pytest.raises(BadInput, match="can be reached"):
+                open_broker(f"{address}?tls=on")
+        assert open_sockets() == before, "a login that failed leaves nothing open"
         monkeypatch.setenv("TAPEVIEW_BROKER_USER", "desk")
         monkeypatch.setenv("TAPEVIEW_BROKER_PASSWORD", "s3cret")
         target = parse_target(server.url.replace("nats://", "tls://"))

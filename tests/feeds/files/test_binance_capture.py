@@ -37,6 +37,7 @@ from feeds.events import (
 from feeds.files import reader_for
 from feeds.files.binance_capture import READER
 from feeds.source import OpenOptions, open_source
+from tests.kit.best import Side
 
 START = 1_680_652_700_000_000_000
 SNAPSHOT_LINE = {"lastUpdateId": 100, "bids": [["99.90", "1.000"], ["99.80", "2.000"]], "asks": [["100.10", "3.000"]]}
@@ -77,19 +78,16 @@ def captured(data):
 def inside_after_each_message(reader, rows):
     """(update id, bid, size, ask, size) after each depth message, from a book of plain dictionaries."""
     price = [Decimal(reader.instruments[0].tick), Decimal(reader.instruments[0].lot)]
-    book = {BID: {}, ASK: {}}
+    book = {BID: Side(bids=True), ASK: Side(bids=False)}
     for row in rows[np.isin(rows["kind"], [BOOK, CLEAR])][["kind", "side", "tick", "lots", "ref", "marks"]].tolist():
         kind, side, tick, lots, ref, marks = row
         if kind == CLEAR:
-            book = {BID: {}, ASK: {}}
+            book = {BID: Side(bids=True), ASK: Side(bids=False)}
             continue
         assert not marks & (OFF_GRID | OFF_LOT)
-        if lots:
-            book[side][tick] = lots
-        else:
-            book[side].pop(tick, None)
+        book[side].put(tick, lots)
         if marks & LAST and not marks & SNAPSHOT:
-            bid, ask = max(book[BID]), min(book[ASK])
+            bid, ask = book[BID].best(), book[ASK].best()
             yield ref, bid * price[0], book[BID][bid] * price[1], ask * price[0], book[ASK][ask] * price[1]
 
 

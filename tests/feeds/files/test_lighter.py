@@ -35,6 +35,7 @@ from feeds.files._streams import Stream
 from feeds.files.lighter import LighterReader
 from feeds.source import OpenOptions
 from tests.feeds.files.naive import Naive, plain
+from tests.kit.best import Side
 
 
 def level(price: str, size: str) -> dict[str, str]:
@@ -215,37 +216,30 @@ def test_the_real_frames_make_the_venues_own_book(data: Path) -> None:
     path = data / "venue-fixtures" / "lighter" / "ws" / "mainnet_order_book_place_cancel_btc.json"
     reader, rows = read(path)
     frames = [msgspec.json.decode(one["msg"]) for one in msgspec.json.decode(path.read_bytes())]
-    wanted: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
+    wanted = {"bids": Side(bids=True), "asks": Side(bids=False)}
+    texts: dict[float, str] = {}
     states = []
     prints = set()
     for frame in frames:
         if "order_book" in frame:
             for side in ("bids", "asks"):
                 if frame["type"] == "subscribed/order_book":
-                    wanted[side] = {}
+                    wanted[side] = Side(bids=side == "bids")
                 for one in frame["order_book"][side]:
-                    wanted[side].pop(one["price"], None)
-                    if float(one["size"]):
-                        wanted[side][one["price"]] = one["size"]
-            states.append(
-                (
-                    max(map(float, wanted["bids"])),
-                    min(map(float, wanted["asks"])),
-                    len(wanted["bids"]),
-                    len(wanted["asks"]),
-                )
-            )
+                    price = float(one["price"])
+                    assert texts.setdefault(price, one["price"]) == one["price"], "one spelling a price"
+                    wanted[side].put(price, one["size"] if float(one["size"]) else "")
+            bids, asks = wanted["bids"], wanted["asks"]
+            states.append((bids.best(), asks.best(), len(bids), len(asks)))
         if frame["type"] == "update/trade":
             prints |= {one["trade_id"] for name in ("trades", "liquidation_trades") for one in frame[name] or ()}
-    levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
+    levels = {1: Side(bids=True), -1: Side(bids=False)}
     seen = []
-    for row in rows:
-        if row["kind"] == BOOK:
-            levels[int(row["side"])].pop(int(row["tick"]), None)
-            if row["lots"]:
-                levels[int(row["side"])][int(row["tick"])] = int(row["lots"])
-        if row["marks"] & LAST and row["kind"] in (BOOK, STATUS):
-            seen.append((max(levels[1]) / 10, min(levels[-1]) / 10, len(levels[1]), len(levels[-1])))
+    for kind, side, tick, lots, marks in rows[["kind", "side", "tick", "lots", "marks"]].tolist():
+        if kind == BOOK:
+            levels[side].put(tick, lots)
+        if marks & LAST and kind in (BOOK, STATUS):
+            seen.append((levels[1].best() / 10, levels[-1].best() / 10, len(levels[1]), len(levels[-1])))
     assert len(frames) == 3053
     assert seen == states
     assert set(rows["ref"][rows["kind"] == TRADE].tolist()) == prints
@@ -255,4 +249,4 @@ def test_the_real_frames_make_the_venues_own_book(data: Path) -> None:
         reader.instruments[0].price.text(tick): reader.instruments[0].size.text(lots)
         for tick, lots in levels[1].items()
     }
-    assert final == wanted["bids"]
+    assert final == {texts[price]: size for price, size in wanted["bids"].items()}

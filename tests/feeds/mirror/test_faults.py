@@ -359,6 +359,36 @@ async def test_an_answer_that_says_wait_is_obeyed_and_told(monkeypatch):
         assert book_of(visit.rows) == book
 
 
+@pytest.mark.parametrize("status", [403, 418, 451, 502])
+async def test_whatever_an_answer_is_that_is_none_it_is_told_and_the_book_comes_later(status):
+    faults = (f"refuse:{status}:retry=1:on=rest:at=0.1s:times=1", "drop:at=80")
+    async with troubled("coinbase-full", *faults, messages=120) as (visit, book):
+        await visit.told_of(f"answers {status}")
+        await visit.over()
+        await visit.until(lambda: live_again(visit))
+        assert book_of(visit.rows) == book
+
+
+@pytest.mark.parametrize(
+    "page", [b"<html><body>Just a moment...</body></html>", b"", b"null", b'{"msg":"ok"}', b"\xff"]
+)
+async def test_a_page_that_is_no_snapshot_is_damage_and_asked_for_again(page, monkeypatch):
+    voice = venues()["coinbase-full"].voice()
+    real, pages = voice.snapshot, [page]
+
+    def once(self, symbol, path):
+        answer = real(self, symbol, path)
+        return pages.pop() if answer is not None and pages else answer
+
+    monkeypatch.setattr(voice, "snapshot", once)
+    async with troubled("coinbase-full", messages=120) as (visit, book):
+        await visit.over()
+        await visit.until(lambda: live_again(visit))
+        assert not pages
+        assert visit.client.checks.damaged == 1
+        assert book_of(visit.rows) == book
+
+
 async def test_a_slow_answer_has_a_deadline(monkeypatch):
     monkeypatch.setattr("feeds.live._FETCH_S", 0.3)
     async with troubled("coinbase-full", "slow-rest:1:at=0.1s:times=1", "drop:at=80") as (visit, book):

@@ -55,12 +55,10 @@ async def heard(mirror, path, streams, seconds=0.6):
 
 async def test_an_address_without_a_route_brings_books_alone_as_at_the_venue():
     both = "btcusdt@depth@100ms/btcusdt@aggTrade"
+    places = ("/stream", "/market/stream", "/public/stream")
     async with mirrored(open_reel(str(PERP)), settle_s=0.05, speed=200) as mirror:
-        assert await heard(mirror, "/stream", both) == {"btcusdt@depth@100ms"}
-    async with mirrored(open_reel(str(PERP)), settle_s=0.05, speed=200) as mirror:
-        assert await heard(mirror, "/market/stream", both) == {"btcusdt@aggTrade"}
-    async with mirrored(open_reel(str(PERP)), settle_s=0.05, speed=200) as mirror:
-        assert await heard(mirror, "/public/stream", both) == {"btcusdt@depth@100ms"}
+        found = await asyncio.gather(*(heard(mirror, place, both) for place in places))
+    assert found == [{"btcusdt@depth@100ms"}, {"btcusdt@aggTrade"}, {"btcusdt@depth@100ms"}]
 
 
 async def test_streams_can_be_subscribed_and_left_by_frame():

@@ -276,3 +276,92 @@ def test_what_a_live_client_needs():
     assert BinanceUS.snapshot_url("X").startswith("https://api.binance.us/")
     with pytest.raises(BadInput):
         BinanceSpot.read_instruments(b"<html>")
+
+
+# -- the end of what is known -------------------------------------------------------------------------
+def quote(bid, ask, number=1):
+    data = {"u": number, "s": "ETHUSDT", "b": bid, "B": "1.0000", "a": ask, "A": "1.0000"}
+    return json.dumps({"stream": "ethusdt@bookTicker", "data": data}).encode()
+
+
+def body(at, best_bid, best_ask, levels=200):
+    """A snapshot of so many levels a side, a tick apart."""
+    bids = [[f"{best_bid - n / 100:.2f}", "1.00000000"] for n in range(levels)]
+    asks = [[f"{best_ask + n / 100:.2f}", "2.00000000"] for n in range(levels)]
+    return {"lastUpdateId": at, "bids": bids, "asks": asks}
+
+
+def book_of(rows):
+    book = {}
+    for kind, side, tick, lots in rows[["kind", "side", "tick", "lots"]].tolist():
+        if kind == CLEAR:
+            book.clear()
+        elif kind == BOOK:
+            book[side, tick] = lots
+    return {key: lots for key, lots in book.items() if lots}
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """A venue whose snapshots end after 200 levels."""
+    monkeypatch.setattr(BinanceSpot, "snapshot_path", "/api/v3/depth?symbol={symbol}&limit=200")
+    venue = spot()
+    rows = run(venue, depth(95, 99), body(99, 100.00, 100.01), depth(100, 101, [["99.95000000", "3.0000"]]))
+    venue.wants()
+    return venue, rows
+
+
+def test_near_the_end_of_what_is_known_a_wider_snapshot_is_fetched_and_joined_without_a_hole(narrow):
+    venue, _ = narrow
+    assert len(run(venue, quote("98.50", "98.51"))) == 2, "a quarter of it is left"
+    assert venue.wants() == []
+    run(venue, quote("98.40", "98.41"))
+    (want,) = venue.wants()
+    assert (want.what, want.symbol) == ("snapshot", "ETHUSDT")
+    run(venue, quote("98.30", "98.31"))
+    assert venue.wants() == [], "asked once"
+    went_on = run(venue, depth(102, 103, [["98.20000000", "7.0000"]]), depth(104, 105, [["98.19000000", "0.0000"]]))
+    assert book_of(went_on), "the book goes on meanwhile"
+    rows = run(venue, body(103, 98.30, 98.31), at=60)
+    assert not (rows["kind"] == GAP).any()
+    assert (rows["marks"][rows["kind"] == BOOK] & SNAPSHOT != 0).all(), "a book sent anew is no news"
+    wanted = {(BID, 9830 - n): 10_000 for n in range(200)} | {(ASK, 9831 + n): 20_000 for n in range(200)}
+    wanted.pop((BID, 9819))
+    assert book_of(rows) == wanted
+    assert (venue.checks.gaps, venue.checks.problems) == (0, [])
+    after = run(venue, depth(106, 107, [["98.00000000", "1.0000"]]))
+    assert after["ref"].tolist() == [107], "the chain goes on"
+    run(venue, quote("98.30", "98.31", 2))
+    assert venue.wants() == [], "its end is far again"
+
+
+def test_a_snapshot_that_does_not_join_a_live_book_is_asked_for_again_and_the_book_goes_on(narrow):
+    venue, _ = narrow
+    run(venue, quote("98.40", "98.41"))
+    assert len(venue.wants()) == 1
+    assert len(run(venue, body(90, 98.30, 98.31))) == 0
+    assert len(venue.wants()) == 1
+    assert run(venue, depth(102, 103, [["98.20000000", "7.0000"]]))["ref"].tolist() == [103]
+    assert len(run(venue, body(95, 98.30, 98.31))) == 0, "older than the first update kept"
+    assert len(venue.wants()) == 1
+    assert (run(venue, body(110, 98.30, 98.31))["kind"] == CLEAR).sum() == 1
+    assert len(run(venue, depth(104, 110, [["98.20000000", "7.0000"]]))) == 0, "the snapshot holds it"
+
+
+def test_a_book_that_ends_before_the_snapshot_does_has_no_end_to_watch(monkeypatch):
+    monkeypatch.setattr(BinanceSpot, "snapshot_path", "/api/v3/depth?symbol={symbol}&limit=500")
+    venue = spot()
+    run(venue, depth(95, 99), body(99, 100.00, 100.01), depth(100, 101, [["99.95000000", "3.0000"]]))
+    venue.wants()
+    run(venue, quote("98.05", "98.06"))
+    assert venue.wants() == []
+
+
+def test_a_gap_while_a_wider_snapshot_is_on_its_way_is_a_gap_like_any_other(narrow):
+    venue, _ = narrow
+    run(venue, quote("98.40", "98.41"))
+    venue.wants()
+    rows = run(venue, depth(150, 151))
+    assert (rows["kind"] == GAP).sum() == 1
+    rows = run(venue, body(150, 98.30, 98.31))
+    assert rows["aux"][rows["kind"] == STATUS].tolist()[-1] == S_LIVE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -242,3 +243,17 @@ def test_every_venue_is_a_venue_with_a_name_of_its_own():
     assert len({cls.name for cls in VENUES}) == len(VENUES)
     assert {cls.verification for cls in VENUES} <= {"chain", "counter", "checksum", "snapshot", "unverifiable"}
     assert set(FRAMES) == {cls.name for cls in VENUES}
+
+
+@pytest.mark.parametrize("name", sorted(venues()))
+def test_hundreds_of_symbols_are_asked_for_once_each_on_as_many_sockets_as_the_venue_wants(name: str) -> None:
+    symbols = [f"S{n}" for n in range(302)]
+    sockets = venues()[name].sockets(symbols)
+    urls: dict[str, list[str]] = {}
+    for socket in sockets:
+        urls.setdefault(socket.url.partition("?")[0], []).extend(socket.symbols)
+        said = "".join([socket.url, *socket.frames])
+        for symbol in socket.symbols:
+            assert re.search(rf"{symbol}\b", said, re.IGNORECASE), "what a socket is said to be for is asked for on it"
+    for told in urls.values():
+        assert told in (symbols, [])

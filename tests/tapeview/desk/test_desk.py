@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from feeds import script
-from feeds.events import CLOCK, Events
-from feeds.instruments import Instrument
+from feeds.errors import BadInput
 from tapeview.desk.commands import (
     MARKET,
     AnyCommand,
     Arm,
     Bracket,
+    Call,
     CancelAll,
     Disarm,
     Flatten,
@@ -28,12 +26,11 @@ from tapeview.desk.commands import (
     Trail,
 )
 from tapeview.desk.costs import Profile, Tier
-from tapeview.desk.desk import Desk, Scene
+from tapeview.desk.decision import Scene
 from tapeview.desk.limits import Limits
 from tapeview.desk.records import (
     OPTIMIST,
     PESSIMIST,
-    AnyRecord,
     Changed,
     Closed,
     Decided,
@@ -43,60 +40,7 @@ from tapeview.desk.records import (
     Sent,
     Told,
 )
-from tapeview.engine import Engine
-
-MES = Instrument(venue="cme", symbol="MES", tick="0.25", multiplier="5")
-OPENING = "[ b20000:50 b19999:70 b19998:90 b19990:500 a20001:40 a20002:60 a20003:80 a20010:500 ]"
-FREE = Profile(name="free", tier=[Tier(commission="0")], exchange_other="0")
-NET = Profile(name="net", tier=[Tier(commission="0.62")], exchange_other="0")
-
-
-class Floor:
-    """A session in small: rows through an engine and the desk."""
-
-    def __init__(self, *, limits: Limits | None = None, equity: str = "25000", profile: Profile = FREE, **more: Any):
-        self.engine = Engine(MES)
-        self.desk = Desk(
-            [MES], [False], limits=limits or Limits(latency_ms=5, losses_stop=20, cooldown_min=0), profile=profile,
-            calendar="futures", equity=Decimal(equity), **more,
-        )  # fmt: skip
-        self.records: list[AnyRecord] = []
-        self.now, self.seq = script.START_NS, -1
-
-    def play(self, text: str | Events) -> None:
-        rows = script.events(text, start_ns=self.now) if isinstance(text, str) else text
-        rows = rows.copy()
-        rows["seq"] = np.arange(self.seq + 1, self.seq + 1 + len(rows))
-        while len(rows):
-            self.desk.before(int(rows["recv_ns"][0]), [self.engine])
-            n = self.desk.cut(rows)
-            assert n > 0
-            outcome = self.engine.apply(rows[:n])
-            self.desk.after(0, outcome.events, outcome.frame)
-            self.seq, self.now = int(rows["seq"][n - 1]), int(rows["recv_ns"][n - 1])
-            if rows["kind"][n - 1] == CLOCK and self.desk.busy:
-                self.desk.look(self.now)
-            rows = rows[n:]
-        self.records += self.desk.take()
-
-    def do(self, *commands: AnyCommand, scene: Scene | None = None) -> None:
-        for command in commands:
-            self.desk.command(command, [self.engine], scene)
-        self.records += self.desk.take()
-
-    def of(self, kind: type[Any], view: str | None = None) -> list[Any]:
-        return [r for r in self.records if isinstance(r, kind) and (view is None or getattr(r, "view", view) == view)]
-
-
-def opened(*commands: AnyCommand, **more: Any) -> Floor:
-    floor = Floor(**more)
-    floor.play(OPENING + " ~6000 b19997:1 b19997:2 b19997:3")
-    floor.do(Arm(), *commands)
-    return floor
-
-
-def buy(lots: int = 2, tick: int | None = None, **more: Any) -> Place:
-    return Place(side=1, lots=lots, kind=MARKET if tick is None else "limit", tick=tick, **more)
+from tests.kit.floor import NET, OPENING, Floor, buy, opened
 
 
 def test_nothing_is_sent_before_the_desk_is_armed() -> None:
@@ -118,7 +62,7 @@ def test_a_bracket_makes_exits_of_what_is_filled_and_one_takes_the_other_away() 
     floor.play("~50 +20006:9 ~200 b20000:52")
     assert [(r.tick, r.lots) for r in floor.of(Filled, PESSIMIST)] == [(20001, 4), (20005, 2)]
     cut = [r for r in floor.of(Changed, PESSIMIST) if r.state == "cut"]
-    assert [(r.order, r.lots) for r in cut] == [(2001, 2)]
+    assert [(r.order, r.lots) for r in cut] == [(2000001, 2)]
     floor.play("~50 -19992:5 ~100 b20000:50 ~300 b20000:51")
     assert floor.desk.views[PESSIMIST][0].position.lots == 0
     closed = floor.of(Closed, PESSIMIST)
@@ -165,13 +109,39 @@ def test_a_book_that_is_no_longer_live_disarms() -> None:
         (Place(side=1, lots=1, kind="stop", tick=20001), "a stop must lie beyond the market: it would trigger at once"),
         (Place(side=1, lots=0, kind="market"), "0 lots: at least 1"),
         (Place(side=1, lots=1, kind="limit"), "a limit and a stop need a price, an order at market has none"),
-        (buy(1, bracket=Bracket(stop_ticks=0)), "stops and targets lie at least a tick away"),
+        (buy(1, bracket=Bracket(stop_ticks=0)), "stops and targets lie from 1 to 1000000 ticks away"),
+        (
+            buy(1, bracket=Bracket(stop_ticks=1, targets=((10**19, 50),))),
+            "stops and targets lie from 1 to 1000000 ticks away",
+        ),
+        (buy(1, bracket=Bracket(stop_ticks=1, targets=((1, 5),) * 5)), "5 targets, the most is 4"),
     ],
 )
 def test_every_refusal_is_a_sentence(order: Place, why: str) -> None:
     floor = opened(order)
     assert [r.reason for r in floor.of(Refused)] == [why]
     assert not floor.of(Sent)
+
+
+def test_what_is_no_command_here_is_refused_in_words() -> None:
+    floor = opened(Call(side=0), Arm(inst=1), Flatten(inst=-1), buy(1))
+    floor.play("~50 b20000:51")
+    floor.do(Trail())
+    assert [r.reason for r in floor.of(Refused)] == [
+        "side 0: +1 buys and -1 sells", "instrument 1: there are 1", "instrument -1: there are 1",
+        "the position has no stop that could trail",
+    ]  # fmt: skip
+
+
+def test_a_trail_ends_with_its_trade_and_the_next_stop_stays() -> None:
+    floor = opened(buy(1, bracket=Bracket(stop_ticks=8, trail=True)))
+    floor.play("~50 b20000:51")
+    assert floor.view.exits.trailing
+    floor.do(Flatten())
+    floor.play("~300 b20000:50 ~1000 b20000:51")
+    assert not floor.view.exits.trailing
+    floor.do(buy(1, bracket=Bracket(stop_ticks=8)))
+    assert not floor.view.exits.trailing
 
 
 def test_a_position_may_not_grow_beyond_its_limit_counting_what_still_works() -> None:
@@ -208,7 +178,7 @@ def test_two_percent_exactly_locks_flattens_and_stays_locked_whatever_comes() ->
     assert floor.desk.locked
     floor.do(Arm(), buy(1))
     assert [r.reason.partition(":")[0] for r in floor.of(Refused)] == ["locked", "locked"]
-    again = Floor(kept={"day": floor.of(Kept)[-1].line}, equity="30000")
+    again = Floor(kept={"day": [r.line for r in floor.of(Kept) if r.what == "day"][-1]}, equity="30000")
     again.play(OPENING)
     again.do(Arm())
     assert again.of(Refused)[0].reason.startswith("locked: daily loss limit")
@@ -224,6 +194,35 @@ def test_a_position_without_a_stop_is_told_of() -> None:
     floor = opened(buy(2))
     floor.play("~50 b20000:51 ~7000 b20000:52")
     assert [r.text.partition(":")[0] for r in floor.of(Told) if r.kind == "naked"] == ["NAKED POSITION"]
+
+
+def test_a_stop_that_covers_three_of_four_is_told_of_and_a_new_one_ends_it() -> None:
+    floor = opened(buy(1), buy(3, bracket=Bracket(stop_ticks=8)))
+    floor.play("~50 b20000:51 ~7000 b20000:52")
+    (told,) = [r.text for r in floor.of(Told) if r.kind == "naked"]
+    assert told == "NAKED POSITION: stops cover 3 of 4"
+    floor.do(Place(side=-1, lots=1, kind=MARKET))
+    floor.play("~50 b20000:51 ~1000 b20000:52")
+    assert floor.view.status.state == "covered"
+
+
+def test_another_limit_in_the_settings_acts_from_the_next_session_on() -> None:
+    floor = opened(buy(1))
+    kept = {"day": next(r.line for r in floor.of(Kept) if r.what == "day")}
+    again = Floor(kept=kept, limits=Limits(daily_loss=0.05))
+    again.play(OPENING)
+    again.do(Arm())
+    assert again.desk.day is not None
+    assert again.desk.day.limit == 500
+    again.now += 2 * 86_400 * 10**9
+    again.play("b20000:49")
+    again.do(Arm())
+    assert again.desk.day.limit == 1250
+
+
+def test_a_profile_that_does_not_know_the_symbol_is_refused_before_anything_is_traded() -> None:
+    with pytest.raises(BadInput, match="it has no other exchange fees"):
+        Floor(profile=Profile(name="few", tier=[Tier(commission="0")], exchange={"MNQ": "0.35"}))
 
 
 def test_a_stop_trails_and_never_loosens() -> None:

@@ -18,6 +18,7 @@ from feeds.script import events
 from tapeview.desk.limits import Limits
 from tapeview.desk.trailing import RANGE, TRAIL, MinuteRange, Trail, range_step, trail_step, usable
 from tapeview.engine import Engine
+from tapeview.engine.state import BAR
 
 S, MIN = 10**9, 60 * 10**9
 PLAIN = Limits(trail_k=0, trail_ticks=4, trail_step_ms=0)
@@ -221,3 +222,21 @@ def test_the_steps_compile_as_parts_of_kernels_and_give_the_same():
 def test_a_stop_that_is_none_cannot_trail(side, entry, stop):
     with pytest.raises(ValueError, match="a stop at"):
         Trail(side, entry, stop, MinuteRange())
+
+
+def test_minutes_that_are_over_are_taken_from_bars_of_prints_and_the_running_one_is_not():
+    minute = 60 * 10**9
+    bars = np.zeros(5, BAR)
+    prices = [(3, 12, 10, 11), (4, 15, 14, 14), (6, 14, 9, 10), (7, 99, 1, 50)]
+    for bar, (n, high, low, close) in zip(bars, prices, strict=False):
+        bar["start_ns"], bar["high"], bar["low"], bar["close"] = n * minute, high, low, close
+    bars[4]["start_ns"], bars[4]["close"] = 5 * minute, NONE
+    known = MinuteRange(Limits(trail_minutes=3))
+    known.begin_with(bars, 7 * minute + 5)
+    # True ranges: 2, then 15 down to the close of 11, then the close of 14 down to 9.
+    assert known.ticks == (2 + 4 + 5) / 3
+    known.quote(7 * minute + 5, 9, 11)
+    known.quote(8 * minute, 9, 11)
+    assert known.ticks == (4 + 5 + 0) / 3
+    known.begin_with(bars, 9 * minute)
+    assert known.ticks == (4 + 5 + 0) / 3

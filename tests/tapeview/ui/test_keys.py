@@ -20,7 +20,8 @@ def test_every_binding_of_ours_has_an_id_and_words():
             for owner in chain:
                 for binding in keys.declared(owner):
                     assert binding.id, (owner, binding)
-                    assert binding.description or re.fullmatch(r"screen\.instrument\d", binding.id), binding
+                    silent = re.fullmatch(r"screen\.instrument\d|trade\.size\d", binding.id)
+                    assert binding.description or silent, binding
 
 
 def test_every_action_that_is_bound_exists():
@@ -43,9 +44,18 @@ def test_ids_are_unique_and_written_alike():
                     assert seen.setdefault(binding.id, (cls, binding.action)) == (cls, binding.action)
 
 
-def test_the_bare_keys_of_trading_stay_free():
-    taken = {key for action in every_action().values() for key in action.keys}
-    assert not taken & keys.TRADING
+def test_the_bare_keys_of_trading_trade_and_nothing_else_has_them():
+    having = {key: action.id for action in every_action().values() for key in action.keys if key in keys.TRADING}
+    assert set(having) == keys.TRADING
+    assert all(name.startswith("trade.") for name in having.values())
+
+
+def test_what_sends_an_order_is_not_found_by_name():
+    from tapeview.ui.screens._trading import TradingScreen
+
+    names = {action.id for action in keys.actions((TradingScreen,)) if action.id.startswith("trade.")}
+    quiet = {"trade.bracket", "trade.ticket", "trade.note", "trade.blind", *(f"trade.size{n}" for n in range(1, 6))}
+    assert names - quiet == keys.BY_KEY_ALONE
 
 
 def test_the_documented_defaults_are_what_they_are_said_to_be():
@@ -56,6 +66,9 @@ def test_the_documented_defaults_are_what_they_are_said_to_be():
         "alerts.explain": "e", "alerts.replay": "r", "alerts.next": "n", "alerts.previous": "N", "alerts.mute": "M",
         "ladder.centre": "Space", "ladder.touch": "Home", "ladder.clear": "c", "app.palette": "Ctrl+P",
         "ladder.up": "↑", "ladder.page-down": "PgDn", "screen.layout-all": "F5", "screen.leave": "q",
+        "trade.arm": "a", "trade.buy": "b", "trade.sell": "s", "trade.buy-market": "B", "trade.sell-market": "S",
+        "trade.cancel": "x", "trade.cancel-all": "X", "trade.flatten": "f", "trade.bracket": "k", "trade.trail": "t",
+        "trade.size1": "1…5", "trade.size5": "5",
     }.items():  # fmt: skip
         assert actions[name].shown == expected
     assert actions["app.help"].shown.split()[0] == "?"

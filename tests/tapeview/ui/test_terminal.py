@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feeds.errors import BadInput
-from tapeview.ui.terminal import RESTORE, ascii_only, require_terminal
+from tapeview.ui.terminal import RESTORE, HeldKey, KeyParser, ascii_only, require_terminal
 from tests.kit.terminal import ROOT, Terminal
 
 HOME = "import sys; from tapeview.ui.app import StartPlan, run; sys.exit(run(StartPlan()))"
@@ -352,3 +352,48 @@ def test_a_terminal_with_unicode_gets_its_signs():
         term.wait_for("↑↓")
         term.type("q")
         assert term.ended() == 0
+
+
+KEYS = {
+    "98;{};98u": "b", "98;2{};66u": "B", "49;{};49u": "1", "27;{}u": "escape", "13;{}u": "enter", "1;{}A": "up",
+    "1;2{}A": "shift+up", "1;5{}D": "ctrl+left", "3;{}~": "delete", "15;{}~": "f5", "1;{}P": "f1", "120;5{}u": "ctrl+x",
+    "49;3{}u": "alt+1", "57441;2{}u": "left_shift",
+}  # fmt: skip
+"""A key by the kitty keyboard protocol, with a place for its event type, and its name."""
+
+
+def keys_of(parser, *sequences):
+    return [event for sequence in sequences for event in parser.feed(sequence)]
+
+
+@pytest.mark.parametrize("sequence", KEYS)
+def test_presses_held_keys_and_releases_are_told_apart(sequence):
+    parser, written = KeyParser(), "\x1b[" + sequence.replace("{}", "1{}" if ";{}" in sequence else "{}")
+    pressed, held, released = (keys_of(parser, written.format(kind)) for kind in (":1", ":2", ":3"))
+    assert [event.key for event in pressed] == [event.key for event in held] == [KEYS[sequence]]
+    assert [event.character for event in pressed] == [event.character for event in held]
+    assert not isinstance(pressed[0], HeldKey)
+    assert isinstance(held[0], HeldKey)
+    assert released == []
+    assert parser.tells_held
+    # A terminal that tells nothing of it gives the same key.
+    plain = KeyParser()
+    assert [event.key for event in keys_of(plain, written.format(""))] == [KEYS[sequence]]
+    assert not plain.tells_held
+
+
+def test_a_key_that_comes_in_pieces_is_one_key():
+    parser = KeyParser()
+    found = keys_of(parser, *"\x1b[98;1:2;98u", "\x1b[98;1:", "3u", "s")
+    assert [(event.key, isinstance(event, HeldKey)) for event in found] == [("b", True), ("s", False)]
+
+
+def test_the_terminal_is_asked_to_tell_held_keys_and_gets_its_own_way_back():
+    with home() as term:
+        term.wait_for("quit")
+        assert b"\x1b[=2;2u" in term.output
+        # A held q is still a q, and a release is none.
+        term.type("\x1b[113;1:3u")
+        term.type("\x1b[113;1:2;113u")
+        assert term.ended() == 0
+        assert term.restored

@@ -76,6 +76,68 @@ def test_what_may_stand_there_is_taken(dotted, text, value):
     assert draft.parse(field(draft, dotted), text) == value
 
 
+@pytest.mark.parametrize(
+    ("dotted", "text", "value", "shown"),
+    [
+        ("desk.blind", "off", False, "off"), ("desk.blind", "TRUE", True, "on"),
+        ("desk.lots", "1, 2,3 4  5", [1, 2, 3, 4, 5], "1, 2, 3, 4, 5"), ("desk.bracket.targets", "", [], ""),
+        ("outlets.bell.kinds", "filled lock", ["filled", "lock"], "filled, lock"),
+        ("desk.equity", "10000.50", "10000.50", "10000.50"), ("outlets.desktop.through", "system", "system", "system"),
+    ],
+)  # fmt: skip
+def test_switches_and_lists_are_read_and_shown_as_a_person_writes_them(dotted, text, value, shown):
+    draft = draft_of()
+    one = field(draft, dotted)
+    assert draft.parse(one, text) == value
+    assert type(draft.parse(one, text)) is type(value)
+    draft.put(one, value)
+    assert text_of(draft.value(one)) == shown
+    assert draft.now().config
+
+
+@pytest.mark.parametrize(
+    ("dotted", "text", "expected"),
+    [
+        ("desk.blind", "perhaps", "on or off"), ("desk.lots", "1 2 3", "5 numbers from 1 to 1000000000"),
+        ("desk.lots", "1 2 3 4 x", "5 numbers"), ("desk.lots", "0 1 2 3 4", "5 numbers from 1"),
+        ("desk.bracket.targets", "1 2 3 4 5", "at most 4 numbers from 1 to 100000"),
+        ("desk.equity", "much", "an amount such as 25000"), ("desk.account", "a b", "letters, digits"),
+        ("outlets.bell.grade", "4", "1 to 3"),
+    ],
+)  # fmt: skip
+def test_what_is_no_switch_and_no_such_list_is_refused(dotted, text, expected):
+    draft = draft_of()
+    with pytest.raises(BadInput) as caught:
+        draft.parse(field(draft, dotted), text)
+    assert expected in caught.value.expected
+
+
+def test_a_switch_is_stepped_and_written_as_true_or_false(tmp_path):
+    from tapeview.settings_file import SettingsFile
+
+    path = tmp_path / "mine.toml"
+    path.write_text("# my desk\n[desk]\nblind = true  # I am weak\n")
+    draft = draft_of(files=[path])
+    blind, lots, on = field(draft, "desk.blind"), field(draft, "desk.lots"), field(draft, "outlets.bell.on")
+    draft.put(blind, draft.step(blind, 1))
+    draft.put(lots, draft.parse(lots, "1 2 4 8 16"))
+    draft.put(on, draft.step(on, -1))
+    SettingsFile(path).save(draft.changes)
+    assert path.read_text() == (
+        "# my desk\n[desk]\nblind = false  # I am weak\nlots = [1, 2, 4, 8, 16]\n\n[outlets.bell]\non = true\n"
+    )
+    assert config.load([path]).config == draft.now().config
+
+
+def test_what_no_start_would_take_is_refused_before_it_is_saved():
+    draft = draft_of()
+    draft.put(field(draft, "outlets.webhook.on"), True)
+    with pytest.raises(BadInput, match=r"not saved: outlets.webhook.url"):
+        draft.check()
+    draft.put(field(draft, "outlets.webhook.url"), "https://example.org/hook")
+    draft.check()
+
+
 def test_a_value_put_back_to_where_it_was_is_changed_no_more():
     draft = draft_of("screen.fps=20")
     fps = field(draft, "screen.fps")

@@ -251,6 +251,19 @@ async def test_saving_keeps_comments_and_order(file):
         assert isinstance(desk.app.screen, HomeScreen)
 
 
+async def test_an_outlet_that_could_not_begin_is_not_saved_until_it_can(file):
+    async with open_settings(size=(120, 36)) as desk:
+        await desk.go("outlets.lines.on")
+        await desk.press("plus")
+        assert "outlets.lines.path" in " ".join(text_of(desk.app).split())
+        await desk.press("ctrl+s")
+        assert file.read_text() == MINE
+        await desk.type("outlets.lines.path", "out")
+        await desk.press("enter", "ctrl+s")
+        assert file.read_text() == MINE + '\n[outlets.lines]\non = true\npath = "out"\n'
+        assert config.load().config.outlets["lines"] == {"on": True, "path": "out"}
+
+
 async def test_a_file_that_changed_meanwhile_is_not_written_over(file):
     async with open_settings() as desk:
         await desk.go("screen.fps")

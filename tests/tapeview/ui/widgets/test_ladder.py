@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -54,6 +55,8 @@ FRAMES = {
     "grouped": kit.snapshot(ladder=kit.ladder(top=2_006, rows=20, group=10)),
     "no_orders": kit.snapshot(ladder=kit.ladder(orders=False)),
     "unknown": kit.snapshot(ladder=kit.ladder(rows=20, marks=dict.fromkeys(range(20_041, 20_044), ROW_UNKNOWN))),
+    "trading": kit.snapshot(desk=kit.long_two()),
+    "trading_grouped": kit.snapshot(ladder=kit.ladder(top=2_006, rows=20, group=10), desk=kit.long_two(armed=False)),
     "bust": kit.snapshot(ladder=kit.ladder(last=(20_049, -1, 3, -1), last_ns=kit.NOON_NS - 2_000_000_000)),
 }
 SIZES = {"narrow": (40, 22), "middle": (61, 22), "wide": (86, 22)}
@@ -61,7 +64,10 @@ SIZES = {"narrow": (40, 22), "middle": (61, 22), "wide": (86, 22)}
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [*((name, "middle") for name in FRAMES), *((n, s) for n in ("live", "stale", "huge") for s in ("narrow", "wide"))],
+    [
+        *((name, "middle") for name in FRAMES),
+        *((n, s) for n in ("live", "stale", "huge", "trading") for s in ("narrow", "wide")),
+    ],
 )
 def test_a_ladder_looks_as_it_was_found_good(name, size):
     panel = Ladder()
@@ -534,3 +540,76 @@ def test_whatever_the_spread_does_the_ladder_never_loses_the_touch_by_itself(mov
                     assert EDGE_ROWS <= at[0] <= at[1] <= rows - 1 - EDGE_ROWS
 
     asyncio.run(run())
+
+
+# -- trading ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("mode", MODES)
+async def test_while_trading_keys_are_armed_the_ladder_does_not_move_by_itself(mode):
+    panel, market = Ladder(), Market(20)
+    panel.mode = mode
+
+    def show(armed):
+        desk = kit.desk(armed=armed)
+        panel.show(replace(market.frame(panel.ask(Window())), desk=desk))
+        return panel.snapshot.ladder.top
+
+    async with Stage(panel).run_test(size=(61, 22)):
+        show(False)
+        before = show(False)
+        tops = [show(True)]
+        for _ in range(30):
+            market.move(1)
+            tops.append(show(True))
+        assert set(tops) == {before}
+        panel.action_centre()
+        show(True)
+        assert show(True) > before or mode == "pinned"
+        market.move(40)
+        show(False)
+        after = show(False)
+        # Disarmed, each goes its own way again.
+        assert (after - market.bid == 10) == (mode != "static")
+
+
+async def test_a_price_inside_a_row_and_own_orders_on_a_row_are_known():
+    panel = Ladder()
+    panel.group = 10
+    frame = FRAMES["trading_grouped"]
+    async with Stage(panel).run_test(size=(61, 22)):
+        panel.show(frame)
+        panel.cursor = 20_047
+        assert panel.between_rows
+        panel.cursor = 20_040
+        assert not panel.between_rows
+        assert panel.own_ticks() == [20_044, 20_047]
+        panel.cursor = 20_060
+        assert panel.own_ticks() == [20_056]  # what sells stands on the row above its price
+        panel.cursor = 20_000
+        assert panel.own_ticks() == []
+        panel.cursor = None
+        assert panel.own_ticks() == []
+        assert not panel.between_rows
+
+
+async def test_the_column_of_ones_own_comes_with_the_first_use_and_stays():
+    panel = Ladder()
+    async with Stage(panel).run_test(size=(61, 22)):
+        panel.show(kit.snapshot(desk=kit.desk()))
+        assert "own" not in lines(panel.dump())[0]
+        panel.show(kit.snapshot(desk=kit.desk(armed=True)))
+        assert "own" in lines(panel.dump())[0]
+        panel.show(kit.snapshot(desk=kit.desk()))
+        assert "own" in lines(panel.dump())[0]
+
+
+def test_an_order_off_the_grid_s_row_is_not_shown_on_it():
+    frame = kit.snapshot(
+        kit.BTC,
+        ladder=kit.ladder(
+            kit.BTC, top=279_860, bids={279_850: 41}, asks={279_852: 18}, off_grid={8: ("27 985.155", 0, 9)}, last=None
+        ),
+        desk=kit.desk(orders=(kit.order(tick=279_852, side=-1, ahead=None),)),
+    )
+    own = [line for line in lines(drawn(Ladder(), frame, size=(86, 22))) if "▼.002" in line or "▼0.002" in line]
+    assert len(own) == 1
+    assert "27 985.20" in own[0]

@@ -10,10 +10,14 @@ from textual.widgets import Static
 
 from tapeview.snapshot import Window
 from tapeview.ui.widgets._palette import RowStrip
-from tapeview.ui.widgets._panel import Beside, Panel, Stacked
+from tapeview.ui.widgets._panel import Beside, Panel, Stacked, mark_of
+from tapeview.ui.widgets.alerts import Alerts
+from tapeview.ui.widgets.card import Card
 from tapeview.ui.widgets.ladder import Ladder
 from tapeview.ui.widgets.meters import Meters
+from tapeview.ui.widgets.position import Position
 from tapeview.ui.widgets.tape import Tape
+from tapeview.ui.widgets.vwap import Chart
 from tests.kit import snapshots as kit
 from tests.kit.screen import Stage, cells, lines, screen_cells
 
@@ -267,3 +271,37 @@ async def test_the_documented_line_gives_the_same_cells_as_the_ready_one():
         ladder.show(kit.snapshot())
         ready = ladder.render_lines(Region(0, 0, 70, 20))
         assert [cells(strip) for strip in ready] == [cells(ladder.render_line(y)) for y in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("desk", "word", "ink"), [({"armed": True}, "ARMED", "armed"), ({"locked": "x"}, "LOCKED", "alert-act")]
+)
+async def test_the_frame_of_every_panel_tells_that_keys_trade_or_that_nothing_can_be_traded(desk, word, ink):
+    panels = [Ladder(), Tape(ruled=True), Chart(ruled=True), Meters(ruled=True), Alerts(ruled=True), Position(), Card()]
+    for panel in panels:
+        panel.styles.height = 8
+    async with Stage(*panels).run_test(size=(60, 56)):
+        for panel in panels:
+            panel.show(kit.snapshot(alerts=kit.alerts("x")))
+            assert word not in lines(panel.dump())[0]
+            panel.show(kit.snapshot(alerts=kit.alerts("x"), desk=kit.desk(**desk)))
+            head = panel.dump()[0]
+            assert head[-1] == (f" {word} ", f"{ink} bold reverse")
+            assert all(style.startswith(ink) and "reverse" in style for _, style in head)
+            if panel.ruled:
+                assert [panel._runs(row, panel.size.width)[0] for row in panel.dump()] == [
+                    ("┃", f"{ink} bold")
+                ] * panel.size.height
+            panel.show(kit.snapshot(alerts=kit.alerts("x"), desk=kit.desk()))
+            assert word not in lines(panel.dump())[0]
+
+
+async def test_locked_goes_before_armed_and_lines_have_no_frame():
+    panel = Meters()
+    panel.styles.height = 1
+    async with Stage(panel).run_test(size=(80, 1)):
+        panel.show(kit.snapshot(desk=kit.desk(armed=True, locked="x")))
+        assert "LOCKED" not in lines(panel.dump())[0]
+    assert mark_of(kit.snapshot(desk=kit.desk(armed=True, locked="x"))) == ("LOCKED", "alert-act")
+    assert mark_of(kit.snapshot(desk=kit.desk())) is None
+    assert mark_of(None) is None

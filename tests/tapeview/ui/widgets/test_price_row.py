@@ -103,3 +103,28 @@ def test_side_and_grade_of_an_alert_are_told_by_its_sign():
 
 def test_alerts_of_a_book_that_is_not_live_are_dim():
     assert marks_of(ROW_ALERT_BID, live=False)[0][1] == "dim@background"
+
+
+@pytest.mark.parametrize("width", [46, 58, 84, 120])
+def test_the_column_of_ones_own_orders_has_room_before_all_else(width):
+    cols = columns(width, 10, True, True)
+    assert cols.own >= 7
+    assert cols.total == width
+    assert columns(width, 10, True).own == 0
+
+
+@given(width=st.integers(1, 200), price=st.integers(4, 17), orders=st.booleans())
+def test_columns_with_ones_own_fill_the_width_too(width, price, orders):
+    cols = columns(width, price, orders, True)
+    assert cols.total == max(width, columns(0, price, orders, True).total)
+
+
+def test_ones_own_order_stands_right_of_the_marks():
+    cols = columns(84, 9, True, True)
+    own = (("▲2 12-3", "own bold"),)
+    for last in (False, True):
+        row = price_row("5 012.00", (cols, 0, True, kit.MES), (ROW_VWAP, *[0] * 11), (last, (0, 0, 0), own))
+        line = "".join(words for words, _ in row)
+        assert len(line) == 84
+        assert line.index("V") < line.index("▲2 12-3")
+        assert ("▲2 12-3", "own bold@" + ("cursor" if last else "background")) in row

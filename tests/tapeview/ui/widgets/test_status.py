@@ -113,3 +113,58 @@ async def test_the_keys_line_shows_what_fits_and_a_message():
 def test_every_line_is_as_wide_as_the_panel_whatever_the_words(width, name, notice, speed):
     status = kit.status(instrument=name, source=name, notice=notice, speed=speed, gaps=10**9, events_per_s=1e12)
     assert_aligned(drawn(TruthLine(), kit.snapshot(status=status), size=(width, 1)), width)
+
+
+HINTS = (("bs", "limit"), ("BS", "market"), ("x", "cancel"), ("?", "help"))
+
+
+async def keys_line(width, snapshot, *, order="2 lots bracket 8/16", message="", alarm=""):
+    panel = KeysLine()
+    async with Stage(panel).run_test(size=(width, 1)):
+        panel.set_hints(HINTS)
+        panel.set_order(order)
+        panel.set_message(message)
+        panel.set_alarm(alarm)
+        panel.show(snapshot)
+        rows = panel.dump()
+        assert_aligned(rows, width)
+        return lines(rows)[0], rows[0], panel.taken(snapshot, width)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_armed_stands_first_on_the_bottom_line_with_the_next_order(width):
+    line, row, taken = await keys_line(width, kit.snapshot(desk=kit.desk(armed=True)))
+    assert line.startswith(" ARMED 2 lots bracket 8/16 ")
+    assert row[0][1] == "armed bold reverse"
+    assert line.endswith("  flat  R 0.00  1:58 left ")
+    assert "bs limit" in line
+    assert taken == len(" ARMED 2 lots bracket 8/16 ") + len("flat  R 0.00  1:58 left ")
+
+
+async def test_locked_stands_first_with_its_reason_and_is_cut_where_it_is_long():
+    locked = kit.desk(locked="the daily loss limit of 500.00 is reached at −500.00 of 25 000.00", armed=True)
+    line, row, _ = await keys_line(80, kit.snapshot(desk=locked))
+    assert line.startswith(" LOCKED the daily loss limit of 500.00")
+    assert "… " in line
+    assert row[0][1] == "alert-act bold reverse"
+    assert "ARMED" not in line
+
+
+async def test_a_desk_that_was_not_used_leaves_the_bottom_line_alone():
+    without = await keys_line(80, kit.snapshot())
+    assert await keys_line(80, kit.snapshot(desk=kit.desk())) == without
+    assert "ARMED" not in without[0]
+
+
+async def test_a_message_stands_beside_the_position_where_there_is_room():
+    desk = kit.long_two(armed=False)
+    for width, both in ((120, True), (60, False)):
+        line, _, _ = await keys_line(width, kit.snapshot(desk=desk), message="refused: 12 orders in this minute")
+        assert "refused: 12 orders" in line
+        assert ("LONG 2" in line) == both
+
+
+async def test_an_alarm_has_the_line_for_itself():
+    line, row, _ = await keys_line(60, kit.snapshot(desk=kit.long_two()), message="x", alarm="NAKED " + "y" * 80)
+    assert line.startswith(" NAKED yyy")
+    assert row == ((line, "alert-act bold reverse"),)
