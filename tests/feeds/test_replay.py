@@ -315,3 +315,4 @@ def test_the_rows_up_to_a_time_are_those_that_would_be_due_then_in_whole_message
             # What is left begins after the time, or is a message that ends after it.
             ends = np.flatnonzero(left["marks"] & LAST)
             assert not len(ends) or reached[len(so_far) + int(ends[0])] > at
+    player.close()
